@@ -1,0 +1,1 @@
+"""The operations database: what was pulled, landed, checked, published and decided, and by whom."""
