@@ -1,0 +1,114 @@
+"""What every DAG file shares: the project with Airflow's credentials, assets, pools and the retry rule.
+
+DAG files stay thin: a task calls one function of the library.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, Connection, Param, RetryDecision, RetryPolicy, get_current_context
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from uptake import pipeline
+from uptake.config import District
+from uptake.credentials import Credential
+from uptake.errors import ConfigError, PermanentError, TransientError
+from uptake.project import Project
+
+OWNER = "uptake"
+
+
+def airflow_connection(name: str) -> Credential:
+    """A credential from Airflow's connections, whichever secrets backend holds them."""
+    try:
+        connection = Connection.get(name)
+    except AirflowNotFoundException as error:
+        raise ConfigError(
+            f"no Airflow connection {name!r}", remedy=f"add it: airflow connections add {name} --conn-type http ..."
+        ) from error
+    extra = json.loads(connection.extra) if connection.extra else {}
+    return Credential(login=connection.login or "", password=connection.password or "", extra=extra)
+
+
+def load_project() -> Project:
+    """At parse time and in each task: the file may have changed since the scheduler started."""
+    return Project.load(credential=airflow_connection)
+
+
+class RetryByErrorClass(RetryPolicy):
+    """Permanent errors fail at once and say what a person must do; transient ones wait as long as the vendor asked."""
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
+    ) -> RetryDecision:
+        if isinstance(exception, PermanentError):
+            return RetryDecision.fail(reason=str(exception))
+        if isinstance(exception, TransientError) and exception.retry_after is not None:
+            return RetryDecision.retry(delay=timedelta(seconds=exception.retry_after), reason=str(exception))
+        return RetryDecision.default()
+
+    def serialize(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> RetryByErrorClass:
+        return cls()
+
+
+DEFAULT_ARGS = {
+    "owner": OWNER,
+    "retries": 4,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=30),
+    "retry_policy": RetryByErrorClass(),
+}
+
+
+def source_asset(district: District, source_name: str) -> Asset:
+    """What an ingest run renews: the landed rows of one source."""
+    return Asset(name=f"{district.id}.{source_name}", uri=f"uptake://landing/{district.id}/{source_name}")
+
+
+def backfill_asset(district: District) -> Asset:
+    return Asset(name=f"{district.id}.backfill", uri=f"uptake://landing/{district.id}/backfill")
+
+
+def writer_pool(district: District) -> str:
+    """One slot for each district: a warehouse has one writer. Made by scripts/airflow_pools.py."""
+    return f"warehouse_{district.id}"
+
+
+def optional_time(value: str | None) -> datetime | None:
+    """A DAG param such as 2026-03-01 or 2026-03-01T00:00:00Z; a time without a zone is UTC."""
+    if not value:
+        return None
+    moment = datetime.fromisoformat(value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+
+PULL_PARAMS = {
+    "since": Param(None, type=["null", "string"], description="from this time, such as 2026-03-01"),
+    "until": Param(None, type=["null", "string"], description="up to this time; now when empty"),
+    "full": Param(False, type="boolean", description="read everything and look for deleted records"),
+}
+
+
+def pull_as_asked(district: District, source_name: str) -> dict[str, int]:
+    """Pull one source, with the run's own `since`, `until` and `full`. Returns rows pulled, landed and quarantined."""
+    context = get_current_context()
+    params = context["params"]
+    summary = pipeline.pull(
+        load_project(),
+        district.id,
+        source_name,
+        since=optional_time(params["since"]),
+        until=optional_time(params["until"]),
+        full=params["full"],
+        run_id=context["run_id"],
+    )
+    return summary.counts()

@@ -1,0 +1,57 @@
+"""Build, check, publish: one DAG for each district, started by any renewed source.
+
+The three tasks take the district's one writer slot in turn. A failing critical check leaves the last good snapshot
+up; the failed task says which check, and what to do.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, AssetAny, Param, get_current_context, get_parsing_context, task
+from dag_support import DEFAULT_ARGS, backfill_asset, load_project, source_asset, writer_pool
+
+from uptake import pipeline
+from uptake.config import District
+
+
+def publish_dag(district: District) -> DAG:
+    with DAG(
+        dag_id=f"publish__{district.id}",
+        description=f"Build, check and publish {district.name}",
+        schedule=AssetAny(*(source_asset(district, source.name) for source in district.sources), backfill_asset(district)),
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        default_args=DEFAULT_ARGS | {"pool": writer_pool(district)},
+        tags=["publish", district.id],
+        params={
+            "full_refresh": Param(False, type="boolean", description="rebuild every model from the lake"),
+        },
+        doc_md=__doc__,
+    ) as dag:
+
+        @task
+        def build() -> None:
+            context = get_current_context()
+            pipeline.build(
+                load_project(),
+                district.id,
+                full_refresh=context["params"]["full_refresh"],
+                run_id=context["run_id"],
+            )
+
+        @task
+        def check() -> None:
+            pipeline.check(load_project(), district.id, run_id=get_current_context()["run_id"])
+
+        @task
+        def publish() -> None:
+            pipeline.publish(load_project(), district.id, run_id=get_current_context()["run_id"])
+
+        build() >> check() >> publish()
+    return dag
+
+
+wanted = get_parsing_context().dag_id
+for _district in load_project().config.districts:
+    if wanted in (None, f"publish__{_district.id}"):
+        publish_dag(_district)

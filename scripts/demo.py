@@ -1,0 +1,286 @@
+"""`make demo`: the simulated district, Airflow and the dashboard, on this machine only, until Ctrl-C.
+
+Every process it starts runs in a session of its own and is ended by that session's id, since Airflow's standalone
+parent leaves its children behind when it is told to stop. All state lies under var/, so a second start resumes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+from sqlalchemy import select
+
+from uptake.operations.models import Outcome
+from uptake.project import CONFIG_VARIABLE, Project
+from uptake.sandbox.credentials import connection_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+HOST = "127.0.0.1"
+PORTS = {"sandbox": 8710, "airflow": 8080, "dashboard": 8501, "data docs": 8502}
+PUBLISH_WITHIN_SECONDS = 900
+
+
+def say(text: str) -> None:
+    print(f"{datetime.now():%H:%M:%S}  {text}", flush=True)
+
+
+class Processes:
+    """Children, each in a session of its own, with a log file; `stop` ends whole sessions."""
+
+    def __init__(self, logs: Path, environment: dict[str, str]) -> None:
+        self.logs = logs
+        self.environment = environment
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def start(self, name: str, *command: str | Path) -> None:
+        with (self.logs / f"{name.replace(' ', '_')}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                [str(part) for part in command],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def run(self, name: str, *command: str | Path) -> None:
+        """Run a short command to its end; its output goes to the log."""
+        with (self.logs / f"{name}.log").open("ab") as log:
+            done = subprocess.run(
+                [str(part) for part in command], cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT
+            )
+        if done.returncode:
+            raise SystemExit(f"{name} failed; see {self.logs.relative_to(ROOT) / (name + '.log')}")
+
+    def ended(self) -> str | None:
+        return next((name for name, process in self.running.items() if process.poll() is not None), None)
+
+    def stop(self) -> None:
+        sessions = {process.pid for process in self.running.values()}
+        for sign, patience in ((signal.SIGTERM, 8.0), (signal.SIGKILL, 3.0)):
+            for pid in _members(sessions):
+                _signal(pid, sign)
+            deadline = time.monotonic() + patience
+            while _members(sessions) and time.monotonic() < deadline:
+                for process in self.running.values():
+                    process.poll()  # reap
+                time.sleep(0.1)
+
+
+def _members(sessions: set[int]) -> list[int]:
+    found = []
+    for pid in psutil.pids():
+        try:
+            if os.getsid(pid) in sessions and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                found.append(pid)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return found
+
+
+def _signal(pid: int, sign: int) -> None:
+    try:
+        os.kill(pid, sign)
+    except ProcessLookupError:
+        return
+
+
+def airflow_settings(home: Path) -> dict[str, str]:
+    """Airflow on SQLite, on loopback, small: four processes at most do the district's work."""
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "3",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",  # loopback only: no password to print or lose
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{PORTS['airflow']}/execution/",
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(PORTS["airflow"]),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+    }
+
+
+@contextmanager
+def until_stopped(processes: Processes) -> Iterator[None]:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(flush=True)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        say("Stopping everything ...")
+        processes.stop()
+        say("Stopped. Run `make demo` again to go on where it was; `make clean` forgets it all.")
+
+
+def wait_for(processes: Processes, url: str, what: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (name := processes.ended()) is not None:
+            raise SystemExit(f"{name} ended early; its log is in {processes.logs.relative_to(ROOT)}")
+        try:
+            with urlopen(url, timeout=2):
+                return
+        except (URLError, ConnectionError, TimeoutError):
+            time.sleep(0.3)
+    raise SystemExit(f"{what} did not answer at {url} within {seconds:.0f} s")
+
+
+def require_free_ports() -> None:
+    for name, port in PORTS.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                raise SystemExit(
+                    f"port {port} ({name}) is taken: another demo may be running; stop it, then try again"
+                ) from None
+
+
+def report_progress(project: Project, seen: int) -> int:
+    """Say what each finished step did, once. Returns the last outcome that was told."""
+    with project.operations.connect() as connection:
+        rows = connection.execute(
+            select(Outcome.id, Outcome.step, Outcome.status, Outcome.source, Outcome.resource, Outcome.rows_out,
+                   Outcome.rows_quarantined, Outcome.seconds, Outcome.message)
+            .where(Outcome.id > seen)
+            .order_by(Outcome.id)
+        ).all()
+    for row in rows:
+        seen = row.id
+        if row.status == "failed":
+            say(f"{row.step} of {row.source} {row.resource} failed: {row.message}")
+        elif row.step == "land" and row.rows_out:
+            held_back = f", {row.rows_quarantined:,} in quarantine" if row.rows_quarantined else ""
+            say(f"{row.source}: {row.rows_out:,} {row.resource} landed{held_back}")
+        elif row.step in ("build", "check", "publish"):
+            say(f"{row.step} done in {row.seconds:.0f} s")
+    return seen
+
+
+def last_outcome(project: Project) -> int:
+    with project.operations.connect() as connection:
+        return connection.execute(select(Outcome.id).order_by(Outcome.id.desc()).limit(1)).scalar() or 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--until-published", action="store_true", help="stop once the first snapshot is up (for tests)")
+    parser.add_argument("--size", default="demo", help="size of the simulated district: small, demo")
+    arguments = parser.parse_args()
+
+    began = time.monotonic()
+    require_free_ports()
+    config = ROOT / "demo" / "uptake.yaml"
+    project = Project.load(config)
+    state = project.state_dir
+    environment = (
+        {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        | airflow_settings(state / "airflow")
+        | connection_environment()
+        | {
+            CONFIG_VARIABLE: str(config),
+            "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+            "UPTAKE_DASHBOARD_MODE": "demo",
+            "UPTAKE_DATA_DOCS_URL": f"http://{HOST}:{PORTS['data docs']}",
+        }
+    )
+    processes = Processes(state / "logs", environment)
+    with until_stopped(processes):
+        say(f"Everything lives under {state.relative_to(ROOT)}/; Ctrl-C ends it all.")
+        say("Starting the simulated district (three vendors' protocols) ...")
+        processes.start(
+            "sandbox", BIN / "uptake", "sandbox", "serve", "--size", arguments.size, "--port", PORTS["sandbox"].__str__(),
+            "--state", state / "sandbox", "--drop", state / "drop",
+        )
+        processes.run("init", BIN / "uptake", "--config", config, "init")
+        seen = last_outcome(project)
+
+        if not (state / "airflow" / "airflow.db").exists():
+            say("Preparing Airflow's database (first start only) ...")
+            processes.run("airflow_migrate", BIN / "airflow", "db", "migrate")
+            pools = state / "airflow" / "pools.json"
+            pools.write_text(
+                subprocess.run(
+                    [sys.executable, ROOT / "scripts" / "airflow_pools.py"],
+                    env=environment, check=True, capture_output=True, text=True,
+                ).stdout
+            )
+            processes.run("airflow_pools", BIN / "airflow", "pools", "import", pools)
+        wait_for(processes, f"http://{HOST}:{PORTS['sandbox']}/_sandbox/clock", "the simulated district")
+        say("Starting Airflow, the dashboard and the data docs ...")
+        processes.start("airflow", BIN / "airflow", "standalone")
+        processes.start(
+            "dashboard", BIN / "streamlit", "run", ROOT / "dashboard" / "app.py", "--server.port", str(PORTS["dashboard"]),
+            "--server.address", HOST, "--server.headless", "true", "--browser.gatherUsageStats", "false",
+        )
+        project.data_docs.mkdir(parents=True, exist_ok=True)
+        processes.start(
+            "data docs", sys.executable, "-m", "http.server", str(PORTS["data docs"]), "--bind", HOST,
+            "--directory", project.data_docs,
+        )
+        district = project.config.districts[0]
+        pointer = project.published(district.id) / "current"
+        say("Airflow is starting; its DAGs will pull, build, check and publish. The first round takes a few minutes.")
+        while not pointer.exists():
+            if time.monotonic() - began > PUBLISH_WITHIN_SECONDS:
+                raise SystemExit(f"nothing was published in time; see {processes.logs.relative_to(ROOT)}")
+            if (name := processes.ended()) is not None:
+                raise SystemExit(f"{name} ended early; its log is in {processes.logs.relative_to(ROOT)}")
+            seen = report_progress(project, seen)
+            time.sleep(1)
+        seen = report_progress(project, seen)
+        wait_for(processes, f"http://{HOST}:{PORTS['dashboard']}/_stcore/health", "the dashboard")
+        say(f"Ready after {time.monotonic() - began:.0f} s.")
+        print(
+            f"""
+    Dashboard   http://{HOST}:{PORTS['dashboard']}        look at Home first, then Value: a licence nobody uses
+    Airflow     http://{HOST}:{PORTS['airflow']}        the DAGs: ingest, publish, backfill
+    Data docs   http://{HOST}:{PORTS['data docs']}        every check, for an auditor
+    Simulated district: new events keep arriving, and "data through" moves by itself. Ctrl-C ends it all.
+""",
+            flush=True,
+        )
+        if arguments.until_published:
+            return
+        published = pointer.read_text()
+        while (name := processes.ended()) is None:
+            time.sleep(2)
+            if (now := pointer.read_text()) != published:
+                published = now
+                manifest = json.loads((pointer.parent / now.strip() / "manifest.json").read_text())
+                say(f"New snapshot: data through {manifest['data_complete_through']}.")
+        raise SystemExit(f"{name} ended; its log is in {processes.logs.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    if shutil.which("python3") is None and not BIN.exists():
+        raise SystemExit("run `make demo`, which makes the environment first")
+    main()
