@@ -11,7 +11,7 @@ import re
 from datetime import date, time, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -185,29 +185,38 @@ def load_config(path: Path) -> UptakeConfig:
     Relative paths in it (state_dir, tool catalogues, drop folders, mappings) are relative to the file.
     Raises ConfigError: one line for each wrong key, with its line number.
     """
+    return load_settings(path, UptakeConfig, missing="run `uptake init`, or name the file with --config.", expand=True)
+
+
+Model = TypeVar("Model", bound=Settings)
+
+
+def load_settings(path: Path, model: type[Model], *, missing: str, expand: bool = False) -> Model:
+    """Any YAML file of settings. `missing` is the remedy when it is not there; `expand` fills in ${NAME} and paths.
+
+    Raises ConfigError: one line for each wrong key, with its line number.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ConfigError(
-            f"no configuration at {path}", remedy="run `uptake init`, or name the file with --config."
-        ) from error
+        raise ConfigError(f"there is no file {path}", remedy=missing) from error
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         raw = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path.name} is empty", remedy="run `uptake init` for an example.")
-    values = _expand(raw, path)
+    if tree is None or not isinstance(raw, dict):
+        raise ConfigError(f"{path.name} has no keys", remedy=missing)
+    values = _expand(raw, path) if expand else raw
     try:
-        return UptakeConfig.model_validate(values, context={"base": path.parent})
+        return model.model_validate(values)
     except ValidationError as error:
         lines = sorted(_explain(path.name, tree, problem) for problem in error.errors())
         raise ConfigError("\n".join(text for _, text in lines)) from error
 
 
 # Keys whose value is a path; they are resolved here so that no other module needs to know where the file lies.
-_PATH_KEYS = {"state_dir", "tool_catalogue", "folder", "mapping", "mappings"}
+_PATH_KEYS = {"state_dir", "tool_catalogue", "folder", "mappings"}
 
 
 def _expand(value: Any, path: Path, key: str | None = None) -> Any:
@@ -217,7 +226,8 @@ def _expand(value: Any, path: Path, key: str | None = None) -> Any:
         return [_expand(inner, path, key) for inner in value]
     if isinstance(value, str):
         value = re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda match: _variable(match, path), value)
-        if key in _PATH_KEYS:
+        is_shipped_name = key == "mappings" and not value.endswith((".yaml", ".yml"))
+        if key in _PATH_KEYS and not is_shipped_name:
             return str((path.parent / value).resolve())
     return value
 
@@ -242,12 +252,12 @@ def _explain(file: str, tree: yaml.Node, problem: Any) -> tuple[int, str]:
         key, node = child
         line = key.start_mark.line
         known.append(str(part))
-    key = ".".join(known + [str(p) for p in where[len(known) : len(known) + 1]]) or "(top level)"
+    name = ".".join(known + [str(p) for p in where[len(known) : len(known) + 1]]) or "(top level)"
     reason = {
         "extra_forbidden": "unknown key",
         "missing": "missing key",
     }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-    return line + 1, f"{file} line {line + 1}: {key}: {reason}"
+    return line + 1, f"{file} line {line + 1}: {name}: {reason}"
 
 
 def _child(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:

@@ -7,7 +7,7 @@ Sources turn what they were sent into `Batch`es through `parse_records` or `pars
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -21,7 +21,10 @@ TIMESTAMP = pa.timestamp("us", tz="UTC")
 class Field:
     """One column of a vendor's record.
 
-    `path` is the dotted place of the value in the vendor's JSON where it differs from `name`.
+    `path` is the dotted place of the value in the vendor's JSON where it differs from `name`; a part that ends in
+    `[]` is a list and what follows is taken of each element (`terms[].sourcedId`).
+    `convert` reshapes a nested value before it is typed; a ValueError, TypeError or AttributeError of it is a reject.
+    `epoch` says that a timestamp is sent as a count of that unit since 1970, not as ISO 8601 text.
     At most one privacy rule applies, and it is applied at the door, before anything reaches a disk:
 
     - `identifier="email"`  replaced by its keyed pseudonym of that kind; the raw value goes to the vault
@@ -39,6 +42,8 @@ class Field:
     drop: bool = False
     url: bool = False
     doc: str = ""
+    convert: Callable[[Any], Any] | None = None
+    epoch: Literal["s", "ms", "us"] | None = None
 
     @property
     def is_landed(self) -> bool:
@@ -51,12 +56,15 @@ class Resource:
 
     kind: `entity` rows have a state and are upserted on `key`; `event` rows happened at `event_time`.
     key: natural key, in landed column names. A row without it is quarantined.
+    nullable_key: columns of the key that may be null; null is then a value like any other.
     cursor: the vendor's "changed since" filter can be used (start of the last good pull minus `lookback`).
     full_sync_every: how often everything is read again and diffed against what is held; None where the vendor
         cannot list everything.
     delete_scope: columns that name the parent record; a row that vanished is marked deleted only inside a parent
         from which the full sync brought at least one row. Empty: the whole resource is one scope.
     person: the landed identifier column whose pseudonym the `vault` attributes of the row belong to.
+    ignored: dotted names of the vendor's JSON that are known and not read (`links`, `org.href`); any other name that no
+        field reads is an unknown column.
     """
 
     name: str
@@ -70,6 +78,8 @@ class Resource:
     delete_scope: tuple[str, ...] = ()
     person: str | None = None
     doc: str = ""
+    ignored: frozenset[str] = frozenset()
+    nullable_key: tuple[str, ...] = ()
 
     @property
     def schema(self) -> pa.Schema:
@@ -120,12 +130,15 @@ class Batch:
 
     unknown: values of columns that the contract does not name, by column, one per row of `table` (None where absent).
     source_total: the vendor's own count of the whole window, where it gives one.
+    note: one sentence for the window's outcome, where a person must know something that no single row says; it holds
+        no value of any row.
     """
 
     table: pa.Table
     rejects: list[Reject] = field(default_factory=list)
     unknown: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     source_total: int | None = None
+    note: str | None = None
 
     @property
     def pulled(self) -> int:
