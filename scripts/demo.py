@@ -40,6 +40,10 @@ def say(text: str) -> None:
     print(f"{datetime.now():%H:%M:%S}  {text}", flush=True)
 
 
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
 class Processes:
     """Children, each in a session of its own, with a log file; `stop` ends whole sessions."""
 
@@ -68,7 +72,7 @@ class Processes:
                 [str(part) for part in command], cwd=ROOT, env=self.environment, stdout=log, stderr=subprocess.STDOUT
             )
         if done.returncode:
-            raise SystemExit(f"{name} failed; see {self.logs.relative_to(ROOT) / (name + '.log')}")
+            raise SystemExit(f"{name} failed; see {shown(self.logs / (name + '.log'))}")
 
     def ended(self) -> str | None:
         return next((name for name, process in self.running.items() if process.poll() is not None), None)
@@ -143,7 +147,7 @@ def wait_for(processes: Processes, url: str, what: str, seconds: float = 120) ->
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if (name := processes.ended()) is not None:
-            raise SystemExit(f"{name} ended early; its log is in {processes.logs.relative_to(ROOT)}")
+            raise SystemExit(f"{name} ended early; its log is in {shown(processes.logs)}")
         try:
             with urlopen(url, timeout=2):
                 return
@@ -194,13 +198,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--until-published", action="store_true", help="stop once the first snapshot is up (for tests)")
     parser.add_argument("--size", default="demo", help="size of the simulated district: small, demo")
+    parser.add_argument("--shift-ports", type=int, default=0, metavar="N", help="add N to each port")
     arguments = parser.parse_args()
+    for name in PORTS:
+        PORTS[name] += arguments.shift_ports
+    # The demo's own configuration reads these, so a shifted demo finds its own district and its own state.
+    os.environ.setdefault("UPTAKE_SANDBOX_URL", f"http://{HOST}:{PORTS['sandbox']}")
 
     began = time.monotonic()
     require_free_ports()
     config = ROOT / "demo" / "uptake.yaml"
     project = Project.load(config)
     state = project.state_dir
+    os.environ.setdefault("UPTAKE_DROP_DIR", str(state / "sandbox" / "drop"))
     environment = (
         {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         | airflow_settings(state / "airflow")
@@ -214,11 +224,11 @@ def main() -> None:
     )
     processes = Processes(state / "logs", environment)
     with until_stopped(processes):
-        say(f"Everything lives under {state.relative_to(ROOT)}/; Ctrl-C ends it all.")
+        say(f"Everything lives under {shown(state)}/; Ctrl-C ends it all.")
         say("Starting the simulated district (three vendors' protocols) ...")
         processes.start(
-            "sandbox", BIN / "uptake", "sandbox", "serve", "--size", arguments.size, "--port", PORTS["sandbox"].__str__(),
-            "--state", state / "sandbox", "--drop", state / "drop",
+            "sandbox", BIN / "uptake", "sandbox", "serve", "--size", arguments.size, "--port", str(PORTS["sandbox"]),
+            "--state", state / "sandbox", "--drop", os.environ["UPTAKE_DROP_DIR"],
         )
         processes.run("init", BIN / "uptake", "--config", config, "init")
         seen = last_outcome(project)
@@ -251,9 +261,9 @@ def main() -> None:
         say("Airflow is starting; its DAGs will pull, build, check and publish. The first round takes a few minutes.")
         while not pointer.exists():
             if time.monotonic() - began > PUBLISH_WITHIN_SECONDS:
-                raise SystemExit(f"nothing was published in time; see {processes.logs.relative_to(ROOT)}")
+                raise SystemExit(f"nothing was published in time; see {shown(processes.logs)}")
             if (name := processes.ended()) is not None:
-                raise SystemExit(f"{name} ended early; its log is in {processes.logs.relative_to(ROOT)}")
+                raise SystemExit(f"{name} ended early; its log is in {shown(processes.logs)}")
             seen = report_progress(project, seen)
             time.sleep(1)
         seen = report_progress(project, seen)
@@ -277,7 +287,7 @@ def main() -> None:
                 published = now
                 manifest = json.loads((pointer.parent / now.strip() / "manifest.json").read_text())
                 say(f"New snapshot: data through {manifest['data_complete_through']}.")
-        raise SystemExit(f"{name} ended; its log is in {processes.logs.relative_to(ROOT)}")
+        raise SystemExit(f"{name} ended; its log is in {shown(processes.logs)}")
 
 
 if __name__ == "__main__":

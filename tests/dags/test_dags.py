@@ -1,0 +1,112 @@
+"""The DAGs that a configuration must give, with no import error; and the rule by which tasks are retried."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+EXPECTED = {
+    "ingest__riverbend__sis",
+    "ingest__riverbend__lms",
+    "ingest__riverbend__filter",
+    "ingest__riverbend__registers",
+    "publish__riverbend",
+    "backfill__riverbend",
+}
+
+
+def load(monkeypatch: pytest.MonkeyPatch, config: Path):
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("UPTAKE_CONFIG", str(config))
+    return DagBag(dag_folder=str(ROOT / "dags"), include_examples=False)
+
+
+@pytest.fixture
+def bag(monkeypatch: pytest.MonkeyPatch):
+    return load(monkeypatch, ROOT / "demo" / "uptake.yaml")
+
+
+def test_the_expected_dags_are_there_and_nothing_failed_to_import(bag):
+    assert bag.import_errors == {}
+    assert set(bag.dags) == EXPECTED
+
+
+def test_a_second_district_is_only_an_entry(monkeypatch, tmp_path):
+    import yaml
+
+    config = yaml.safe_load((ROOT / "demo" / "uptake.yaml").read_text())
+    config["districts"][0]["tool_catalogue"] = str(ROOT / "demo" / "tools.csv")
+    twin = config["districts"][0] | {"id": "lakeside", "name": "Lakeside", "sources": config["districts"][0]["sources"][:1]}
+    config["districts"].append(twin)
+    path = tmp_path / "uptake.yaml"
+    path.write_text(yaml.safe_dump(config))
+    bag = load(monkeypatch, path)
+    assert bag.import_errors == {}
+    assert set(bag.dags) == EXPECTED | {"ingest__lakeside__sis", "publish__lakeside", "backfill__lakeside"}
+
+
+def test_a_wrong_configuration_is_an_import_error_that_names_the_key(monkeypatch, tmp_path):
+    path = tmp_path / "uptake.yaml"
+    text = (ROOT / "demo" / "uptake.yaml").read_text().replace("tool_catalogue: tools.csv", "tool_catalog: tools.csv")
+    path.write_text(text)
+    bag = load(monkeypatch, path)
+    assert bag.dags == {}
+    assert all("tool_catalog" in error and "line" in error for error in bag.import_errors.values())
+    assert len(bag.import_errors) == 3
+
+
+def test_each_source_renews_its_asset_and_any_of_them_starts_the_publication(bag):
+    renewed = {
+        asset.name
+        for dag_id in EXPECTED
+        for task in bag.dags[dag_id].tasks
+        for asset in task.outlets
+    }
+    assert renewed == {f"riverbend.{name}" for name in ("sis", "lms", "filter", "registers", "backfill")}
+    from airflow.sdk import AssetAny
+
+    condition = bag.dags["publish__riverbend"].timetable.asset_condition
+    assert isinstance(condition, AssetAny)
+    assert {asset.name for _, asset in condition.iter_assets()} == renewed
+
+
+def test_the_writer_tasks_share_the_one_slot_pool(bag, monkeypatch, capsys):
+    import json
+    import runpy
+
+    pools = {task.pool for task in bag.dags["publish__riverbend"].tasks}
+    assert [task.task_id for task in bag.dags["publish__riverbend"].topological_sort()] == ["build", "check", "publish"]
+    monkeypatch.setenv("UPTAKE_CONFIG", str(ROOT / "demo" / "uptake.yaml"))
+    runpy.run_path(str(ROOT / "scripts" / "airflow_pools.py"))
+    made = json.loads(capsys.readouterr().out)
+    assert pools == set(made)
+    assert all(pool["slots"] == 1 for pool in made.values())
+
+
+def test_a_permanent_error_is_not_retried_and_a_throttle_waits_as_long_as_the_vendor_asked():
+    from airflow.sdk import RetryAction
+    from dag_support import RetryByErrorClass
+
+    from uptake.errors import PermanentError, TransientError
+
+    rule = RetryByErrorClass()
+    failed = rule.evaluate(PermanentError("wrong secret", remedy="renew it.", district="riverbend"), 1, 5)
+    assert failed.action is RetryAction.FAIL
+    assert "riverbend" in failed.reason and "renew it" in failed.reason
+    waits = rule.evaluate(TransientError("throttled", retry_after=120), 1, 5)
+    assert (waits.action, waits.retry_delay) == (RetryAction.RETRY, timedelta(seconds=120))
+    assert rule.evaluate(TransientError("timeout"), 1, 5).action is RetryAction.DEFAULT
+
+
+def test_the_retry_rule_reaches_every_task(bag):
+    from dag_support import RetryByErrorClass
+
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            assert isinstance(task.retry_policy, RetryByErrorClass), (dag.dag_id, task.task_id)
+            assert task.retries > 0
