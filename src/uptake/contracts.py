@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+TEXT = pa.string()
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 
@@ -34,7 +35,7 @@ class Field:
     """
 
     name: str
-    type: pa.DataType = pa.string()
+    type: pa.DataType = TEXT
     path: str | None = None
     required: bool = False
     identifier: str | None = None

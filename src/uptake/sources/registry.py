@@ -1,0 +1,65 @@
+"""Which kinds of source there are. A new vendor is one line here and one module beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import cast
+
+from uptake.config import SourceSettings
+from uptake.contracts import Resource
+from uptake.credentials import Credential
+from uptake.sources.base import Source
+
+_PLACES = {
+    "oneroster": "uptake.sources.oneroster:OneRoster",
+    "canvas": "uptake.sources.canvas:Canvas",
+    "umbrella": "uptake.sources.umbrella:Umbrella",
+    "dropfolder": "uptake.sources.dropfolder:DropFolder",
+}
+_API_NAMESPACES = ("oneroster", "canvas", "umbrella")
+
+
+class _Kinds(Mapping[str, type[Source]]):
+    """Kind -> source class. A vendor's module is imported when it is first asked for."""
+
+    def __getitem__(self, kind: str) -> type[Source]:
+        module, _, name = _PLACES[kind].partition(":")
+        return cast("type[Source]", getattr(import_module(module), name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+KINDS: Mapping[str, type[Source]] = _Kinds()
+
+
+def settings_model(kind: object) -> type[SourceSettings]:
+    """Settings of a kind of source. Raises ValueError that lists the known kinds."""
+    if not isinstance(kind, str) or kind not in _PLACES:
+        raise ValueError(f"unknown source kind {kind!r}; known kinds: {', '.join(KINDS)}")
+    return KINDS[kind].settings_model
+
+
+def open_source(settings: SourceSettings, credential: Credential | None) -> Source:
+    """A source of the kind that the settings name, ready for a `with` block."""
+    return KINDS[settings.kind](settings, credential)
+
+
+def warehouse_resources() -> dict[tuple[str, str], Resource]:
+    """(namespace, resource name) -> every resource that the shipped code can land."""
+    found = {
+        (namespace, name): resource
+        for namespace in _API_NAMESPACES
+        for name, resource in _module(namespace).RESOURCES.items()
+    }
+    shipped = import_module("uptake.sources.dropfolder.mapping").shipped_resources()
+    return found | shipped
+
+
+def _module(namespace: str) -> ModuleType:
+    return import_module(f"uptake.sources.{namespace}")
