@@ -257,10 +257,10 @@ RESOURCES: dict[str, Resource] = {
 
 
 class CanvasSettings(SourceSettings):
-    """base_url: the district's Canvas. account: its root account. history_days: how far back page views are first read."""
+    """url: the district's Canvas. account: its root account. history_days: how far back page views are first read."""
 
     kind: Literal["canvas"] = "canvas"
-    base_url: HttpUrl
+    url: HttpUrl
     account: str = "self"
     page_size: Annotated[int, Key(ge=1, le=100)] = 100
     history_days: Annotated[int, Key(ge=1, le=30)] = 30

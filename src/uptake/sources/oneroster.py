@@ -217,10 +217,10 @@ RESOURCES: dict[str, Resource] = {
 
 
 class OneRosterSettings(SourceSettings):
-    """base_url: the server, without `/ims/…`. token_url: default `<base_url>/token`. page_size: rows asked for at once."""
+    """url: the server, without `/ims/…`. token_url: default `<url>/token`. page_size: rows asked for at once."""
 
     kind: Literal["oneroster"] = "oneroster"
-    base_url: HttpUrl
+    url: HttpUrl
     token_url: HttpUrl | None = None
     page_size: Annotated[int, Key(ge=1, le=10_000)] = 1000
 

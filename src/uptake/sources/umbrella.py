@@ -43,10 +43,10 @@ RESOURCES: dict[str, Resource] = {
 
 
 class UmbrellaSettings(SourceSettings):
-    """base_url: the API's host. page_size: rows asked for at once. history_days: how far back the first pull reads."""
+    """url: the API's host. page_size: rows asked for at once. history_days: how far back the first pull reads."""
 
     kind: Literal["umbrella"] = "umbrella"
-    base_url: HttpUrl = HttpUrl("https://api.umbrella.com")
+    url: HttpUrl = HttpUrl("https://api.umbrella.com")
     page_size: Annotated[int, Key(ge=1, le=5000)] = 1000
     history_days: Annotated[int, Key(ge=1, le=400)] = 30
 
