@@ -67,6 +67,6 @@ class Project:
 
     @cached_property
     def operations(self) -> Engine:
-        from uptake.operations.session import open_engine
+        from uptake.operations.session import open_engine  # noqa: PLC0415 - a command that needs no ledger stays fast
 
         return open_engine(self.operations_url)

@@ -1,1 +1,1 @@
-"""The operations database: what was pulled, landed, checked, published and decided, and by whom."""
+"""The operations database: ledger, outcome records, check history, snapshots and, later, decisions."""

@@ -6,6 +6,7 @@ Times are UTC and come from the machine's clock; dates named `_on` are district-
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import ClassVar
 
 from sqlalchemy import JSON, BigInteger, DateTime, Float, Index, Integer, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -34,7 +35,7 @@ Count = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {datetime: UtcDateTime, int: Count}
+    type_annotation_map: ClassVar = {datetime: UtcDateTime, int: Count}
 
 
 class Place:

@@ -1,0 +1,1 @@
+"""The door: pseudonyms, quarantine, atomic files and the ledger. Landing knows no vendor."""

@@ -1,0 +1,131 @@
+"""The door: from what a vendor sent to what may lie in the lake.
+
+Identifiers become keyed pseudonyms, personal fields go to the vault, URLs lose everything that the tool catalogue
+does not know. Work is done on distinct values only; columns are rebuilt by index.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from uptake.catalogue import Catalogue
+from uptake.contracts import Field, Resource
+from uptake.landing.vault import Keyring, Vault
+
+PSEUDONYM_HEX_CHARACTERS = 32
+# Scheme, user and port are matched and forgotten; kept are `host` and the first segments of the path. What does not
+# look like an address (a search term, a script) matches nothing and becomes null.
+_URL = (
+    r"^\s*(?:[A-Za-z][A-Za-z0-9+.\-]*://|//)?(?:[^/?#@\s]*@)?(?P<host>[\p{L}\p{N}_\-]+(?:\.[\p{L}\p{N}_\-]+)+)\.?(?::[0-9]*)?"
+    r"(?P<path>(?:/[^/?#\s]*){0,%d})(?:[/?#].*)?\s*$"
+)
+
+
+class Door:
+    """One pull's way in. Keeps the pseudonyms it has made, so that a person costs one HMAC for each pull."""
+
+    def __init__(self, district: str, keyring: Keyring, vault: Vault, catalogue: Catalogue) -> None:
+        self.district = district
+        self.keyring = keyring
+        self._vault = vault
+        self._catalogue = catalogue
+        self._made: dict[str, dict[str, str | None]] = {}
+        self._cut: dict[tuple[str, str], str] = {}
+
+    def pseudonym(self, kind: str, identifier: str) -> str | None:
+        """HMAC-SHA256 under the district's key over kind and normalised identifier, cut to 128 bits, in hex.
+
+        E-mail addresses are trimmed and lower-cased, other identifiers trimmed; a blank is no identifier.
+        """
+        normalised = identifier.strip()
+        if kind == "email":
+            normalised = normalised.lower()
+        if not normalised:
+            return None
+        digest = hmac.digest(self.keyring.pseudonym, f"{kind}\x1f{normalised}".encode(), "sha256")
+        return digest.hex()[:PSEUDONYM_HEX_CHARACTERS]
+
+    def admit(self, resource: Resource, table: pa.Table) -> pa.Table:
+        """`table` in `resource.schema` -> the same rows in `resource.landed_schema`, without `_deleted`."""
+        columns: dict[str, pa.ChunkedArray] = {}
+        for field in resource.fields:
+            if not field.is_landed:
+                continue
+            column = table.column(field.name)
+            if field.identifier:
+                column = self._pseudonyms(field.identifier, column)
+            elif field.url:
+                column = self._addresses(column)
+            columns[field.name] = column
+        if resource.person:
+            self._keep_attributes(resource, table, columns[resource.person])
+        schema = landed_columns(resource)
+        return pa.table([columns[name] for name in schema.names], schema=schema)
+
+    def flush(self) -> None:
+        """Write the gathered identities; to be called before the window that holds their pseudonyms counts."""
+        self._vault.flush()
+
+    def _pseudonyms(self, kind: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        made = self._made.setdefault(kind, {})
+        return _by_distinct(column, lambda values: self._make(kind, made, values))
+
+    def _make(self, kind: str, made: dict[str, str | None], values: list[str]) -> list[str | None]:
+        new = [value for value in values if value not in made]
+        for value in new:
+            made[value] = self.pseudonym(kind, value)
+        self._vault.add_identities((kind, pseudonym, value) for value in new if (pseudonym := made[value]) is not None)
+        return [made[value] for value in values]
+
+    def _keep_attributes(self, resource: Resource, table: pa.Table, person: pa.ChunkedArray) -> None:
+        kind = _field(resource, resource.person).identifier
+        assert kind is not None, f"{resource.name}.person is not an identifier"
+        people = person.to_pylist()
+        for field in resource.fields:
+            if field.vault is not None:
+                values = table.column(field.name).cast(pa.string()).to_pylist()
+                self._vault.add_attributes(
+                    (kind, pseudonym, field.vault, value)
+                    for pseudonym, value in zip(people, values, strict=True)
+                    if pseudonym and value
+                )
+
+    def _addresses(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        parts = pc.extract_regex(column.cast(pa.string()), _URL % self._catalogue.depth)
+        head = pc.binary_join_element_wise(
+            pc.utf8_lower(pc.struct_field(parts, "host")), pc.struct_field(parts, "path"), ""
+        )
+        return _by_distinct(head, lambda values: [self.address(value) for value in values])
+
+    def address(self, head: str) -> str:
+        """`host/first/segments` -> `host`, or `host/prefix` for the longest prefix that the catalogue knows for it."""
+        host, _, path = head.partition("/")
+        host = host.rstrip(".").lower()
+        known = self._catalogue.prefixes.get(host) or self._catalogue.prefixes.get(host.removeprefix("www."), ())
+        path = f"{path.lower()}/"
+        prefix = next((prefix for prefix in known if path.startswith(f"{prefix.lower()}/")), None)
+        return f"{host}/{prefix}" if prefix else host
+
+
+def landed_columns(resource: Resource) -> pa.Schema:
+    """`resource.landed_schema` without `_deleted`, which landing adds."""
+    schema = resource.landed_schema
+    return pa.schema([field for field in schema if field.name != "_deleted"])
+
+
+def _field(resource: Resource, name: str | None) -> Field:
+    return next(field for field in resource.fields if field.name == name)
+
+
+def _by_distinct(column: pa.ChunkedArray, change: object) -> pa.ChunkedArray:
+    """Apply `change` (a list of distinct strings -> a list as long) to a column; null stays null."""
+    assert callable(change)
+    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    changed: Sequence[str | None] = change(encoded.dictionary.to_pylist())
+    return pa.chunked_array([pa.array(changed, pa.string()).take(encoded.indices)], pa.string())

@@ -1,0 +1,284 @@
+"""Landing one window: pull, admit, write, diff, commit, and say what happened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from uptake.catalogue import load_catalogue
+from uptake.config import District, SourceSettings
+from uptake.contracts import Batch, Reject, Resource, Window
+from uptake.errors import PermanentError, TransientError, UptakeError
+from uptake.landing import ledger, quarantine
+from uptake.landing.deletes import Vanished, find_vanished
+from uptake.landing.door import Door
+from uptake.landing.ledger import At, Record
+from uptake.landing.quarantine import WindowQuarantine
+from uptake.landing.vault import Keyring, Vault
+from uptake.landing.writer import WindowWriter
+from uptake.project import Project
+from uptake.sources.base import Source
+
+# Called after each batch with rows pulled so far and the source's own total, where it gave one.
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LandResult:
+    """`is_new`: the lake changed; False when the same content was there already."""
+
+    pulled: int
+    landed: int
+    quarantined: int
+    deleted: int
+    source_total: int | None
+    seconds: float
+    is_new: bool
+    warnings: tuple[str, ...] = ()
+
+
+def open_door(project: Project, district: District) -> tuple[Door, Vault]:
+    """The district's door and the vault behind it; close the vault after use."""
+    folder = project.vault(district.id)
+    keyring = Keyring.open(folder)
+    vault = Vault(folder)
+    return Door(district.id, keyring, vault, load_catalogue(district.tool_catalogue)), vault
+
+
+def land(  # noqa: PLR0917
+    project: Project,
+    district: District,
+    settings: SourceSettings,
+    source: Source,
+    resource: Resource,
+    window: Window,
+    *,
+    run_id: str,
+    door: Door,
+    progress: Progress | None = None,
+) -> LandResult:
+    """Bring one window into the lake, whole or not at all, and write its outcome record.
+
+    Raises TransientError or PermanentError, with the place in its context; the failure has its outcome record too.
+    """
+    at = At(district.id, settings.name, resource.name)
+    started = time.monotonic()
+    landing = _Landing(project, district, source, resource, window, at, door, progress)
+    try:
+        return landing.run(run_id, started)
+    except Exception as error:
+        known = _known(error).at(district=at.district, source=at.source, resource=at.resource, window=window.token)
+        ledger.record_outcome(
+            project.operations,
+            at,
+            run_id=run_id,
+            record=Record(
+                step=landing.step,
+                status="failed",
+                window_token=window.token,
+                seconds=time.monotonic() - started,
+                error_class=type(known).__name__ if known is error else type(error).__name__,
+                message=known.message,
+                remedy=known.remedy or None,
+            ),
+        )
+        if known is error:
+            raise
+        raise known from error
+
+
+def _known(error: Exception) -> UptakeError:
+    """Any failure as one that a scheduler understands. Texts of foreign errors may quote a row: they are not kept."""
+    if isinstance(error, UptakeError):
+        return error
+    if isinstance(error, OSError):
+        return TransientError(
+            f"the lake or the vault cannot be written ({type(error).__name__}: {error.strerror})",
+            remedy="look at the disk (`uptake doctor`), then run the pull again.",
+        )
+    return PermanentError(
+        f"landing broke with {type(error).__name__}",
+        remedy="this is a defect of Uptake or of its environment: see the log's traceback and report it.",
+    )
+
+
+@dataclass
+class _Landing:
+    """The state of one window on its way."""
+
+    project: Project
+    district: District
+    source: Source
+    resource: Resource
+    window: Window
+    at: At
+    door: Door
+    progress: Progress | None
+    step: ledger.Step = "pull"
+    pulled: int = 0
+    source_total: int | None = None
+    notes: list[str] = field(default_factory=list)
+    keys: list[pa.Table] = field(default_factory=list)
+
+    def run(self, run_id: str, started: float) -> LandResult:
+        token, engine = self.window.token, self.project.operations
+        rejected = WindowQuarantine(self.project.quarantine, self.at, token, self.resource, self.door)
+        with WindowWriter(self.project.lake, self.at, token, self.resource) as writer:
+            for batch in self._batches():
+                self.step = "land"
+                admitted = self.door.admit(self.resource, batch.table)
+                writer.add(admitted)
+                rejected.add(batch, admitted)
+                self._count(batch, admitted)
+                self.step = "pull"
+            self.step = "land"
+            landed = writer.row_count
+            vanished = self._vanished(rejected.rejects)
+            if vanished is not None:
+                writer.add(vanished.rows, deleted=True)
+            warnings = self._warnings(rejected, vanished)
+            quarantined = rejected.finish()
+            self.door.flush()
+            file = writer.finish()
+        record = Record(
+            step="land",
+            status="warning" if warnings else "good",
+            window_token=token,
+            rows_in=self.pulled,
+            rows_out=landed,
+            rows_quarantined=rejected.row_count,
+            source_total=self.source_total,
+            seconds=time.monotonic() - started,
+            message=" ".join(warnings) or None,
+            details=self._details(rejected, vanished),
+        )
+        committed = ledger.commit_window(
+            engine,
+            self.at,
+            self.window,
+            run_id=run_id,
+            namespace=self.source.namespace,
+            file=file,
+            quarantined=quarantined,
+            record=record,
+            is_entity=self.resource.kind == "entity",
+        )
+        if file is not None and committed.is_orphan:
+            (self.project.lake / file.path).unlink(missing_ok=True)
+        return LandResult(
+            pulled=self.pulled,
+            landed=landed,
+            quarantined=rejected.row_count,
+            deleted=vanished.rows.num_rows if vanished else 0,
+            source_total=self.source_total,
+            seconds=record.seconds,
+            is_new=committed.landed,
+            warnings=tuple(warnings),
+        )
+
+    def _batches(self) -> Iterator[Batch]:
+        for batch in self.source.pull(self.resource, self.window):
+            self.pulled += batch.pulled
+            if batch.source_total is not None:
+                self.source_total = batch.source_total
+            if batch.note and batch.note not in self.notes:
+                self.notes.append(batch.note)
+            yield batch
+
+    def _count(self, batch: Batch, admitted: pa.Table) -> None:
+        if self._is_full_sync:
+            self.keys.append(admitted.select(self._key_schema.names))
+        if self.progress is not None:
+            self.progress(self.pulled, self.source_total)
+
+    @property
+    def _is_full_sync(self) -> bool:
+        return (
+            self.window.mode == "full" and self.resource.kind == "entity" and self.resource.full_sync_every is not None
+        )
+
+    @property
+    def _key_schema(self) -> pa.Schema:
+        names = dict.fromkeys((*self.resource.key, *self.resource.delete_scope))
+        return pa.schema([self.resource.landed_schema.field(name) for name in names])
+
+    def _vanished(self, rejects: list[Reject]) -> Vanished | None:
+        """A row in quarantine is still there at its source, so its key counts as pulled; if one cannot be told, no
+        row is marked deleted this time."""
+        if not self._is_full_sync:
+            return None
+        known = self._rejected_keys(rejects)
+        if known is None:
+            return None
+        held = [
+            file
+            for file in ledger.live_files(self.project.operations, self.at.district, self.at.source, self.at.resource)
+            if file.window_token != self.window.token
+        ]
+        return find_vanished(
+            self.resource,
+            self.project.lake,
+            held,
+            pa.concat_tables([known, *self.keys]),
+            max_vanished_share=self.district.thresholds.max_vanished_share,
+        )
+
+    def _rejected_keys(self, rejects: list[Reject]) -> pa.Table | None:
+        """Key and scope of rejected rows as they would have landed; None when a key cannot be read."""
+        schema = self._key_schema
+        fields = {entry.name: entry for entry in self.resource.fields}
+        columns: dict[str, list[object]] = {name: [] for name in schema.names}
+        for reject in rejects:
+            record = quarantine.raw_record(reject)
+            if record is None:
+                return None
+            for name, values in columns.items():
+                value = quarantine.value_at(record, fields[name])
+                kind = fields[name].identifier
+                if value is not None and kind is not None:
+                    value = self.door.pseudonym(kind, str(value))
+                if value is None and name in self.resource.key:
+                    return None
+                values.append(value)
+        try:
+            return pa.table(
+                [
+                    pa.array([None if v is None else str(v) for v in values], pa.string()).cast(schema.field(name).type)
+                    for name, values in columns.items()
+                ],
+                schema=schema,
+            )
+        except pa.ArrowInvalid:
+            return None
+
+    def _warnings(self, rejected: WindowQuarantine, vanished: Vanished | None) -> list[str]:
+        found = list(self.notes)
+        if self.source_total is not None and self.source_total != self.pulled:
+            found.append(f"The source said {self.source_total} rows, {self.pulled} came.")
+        if rejected.row_count:
+            found.append(f"{rejected.row_count} rows are in quarantine: see `uptake quarantine list`.")
+        if rejected.unknown_columns:
+            found.append(f"Columns that the contract does not know: {', '.join(rejected.unknown_columns)}.")
+        if vanished and vanished.broken_parent_count:
+            of = " / ".join(self.resource.delete_scope) or "the whole resource"
+            found.append(
+                f"The feed of {vanished.broken_parent_count} parents ({of}) looks broken: {vanished.kept_rows} rows "
+                f"are missing there and nothing was marked deleted. First: {', '.join(vanished.broken_parents[:3])}."
+            )
+        if self._is_full_sync and vanished is None:
+            found.append("Rows in quarantine hide their key: nothing was marked deleted this time.")
+        return found
+
+    def _details(self, rejected: WindowQuarantine, vanished: Vanished | None) -> dict[str, object]:
+        details: dict[str, object] = {}
+        if rejected.unknown_columns:
+            details["unknown_columns"] = rejected.unknown_columns
+        if vanished is not None:
+            details["deleted"] = vanished.rows.num_rows
+            if vanished.broken_parent_count:
+                details["broken_parents"] = list(vanished.broken_parents)
+                details["broken_parent_count"] = vanished.broken_parent_count
+        return details

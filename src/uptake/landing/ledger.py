@@ -1,0 +1,320 @@
+"""The ledger: which files of the lake count, what was pulled, what became of every row.
+
+A file counts from the moment its row is committed here. All of a window (its file, its quarantine, its outcome record)
+is committed in one transaction, so a crash leaves the whole window or nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlalchemy import ColumnElement, Engine, ScalarResult, select, update
+from sqlalchemy.orm import Session
+
+from uptake.contracts import Window
+from uptake.operations.models import LandedFile, Outcome, Pull, QuarantineFile
+from uptake.operations.session import reading, writing
+
+Step = Literal["pull", "land", "replay", "build", "check", "publish"]
+Status = Literal["good", "warning", "failed"]
+CURSOR_MODES = ("full", "incremental")  # a backfill must not move the cursor
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """One resource of one source of one district. `*` as resource: the district as a whole."""
+
+    district: str
+    source: str
+    resource: str
+
+    def columns(self) -> dict[str, str]:
+        return {"district": self.district, "source": self.source, "resource": self.resource}
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file that lies complete in the lake and waits for its ledger row. `path` is relative to the lake."""
+
+    path: str
+    content_hash: str
+    row_count: int
+    deleted_count: int
+    byte_count: int
+    event_min: datetime | None
+    event_max: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewQuarantine:
+    """`path` is relative to the quarantine and ends in a keyed hash of the rows: same rows, same path."""
+
+    path: str
+    reason: str
+    column_name: str | None
+    row_count: int
+
+
+@dataclass(slots=True)
+class Record:
+    """What an outcome says. `rows_in == rows_out + rows_quarantined` for `land` and `replay`."""
+
+    step: Step
+    status: Status = "good"
+    window_token: str = ""
+    rows_in: int | None = None
+    rows_out: int | None = None
+    rows_quarantined: int | None = None
+    source_total: int | None = None
+    seconds: float = 0.0
+    error_class: str | None = None
+    message: str | None = None
+    remedy: str | None = None
+    details: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """landed: a new live row was written. superseded: how many live files ceased to count.
+    is_orphan: nothing in the ledger names the file that was offered, so it may be removed."""
+
+    landed: bool
+    superseded: int
+    is_orphan: bool = False
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+# ---- pulls ----------------------------------------------------------------------------------------------------------
+
+
+def start_pull(
+    engine: Engine, at: At, *, run_id: str, mode: str, since: datetime | None, until: datetime, started_at: datetime
+) -> int:
+    """Returns the pull's id. `started_at` is the district clock's time, because the cursor is compared with it."""
+    with writing(engine) as session:
+        pull = Pull(
+            **at.columns(), run_id=run_id, mode=mode, since=since, until=until, started_at=started_at, status="running"
+        )
+        session.add(pull)
+        session.flush()
+        return pull.id
+
+
+def finish_pull(engine: Engine, pull_id: int, *, status: Literal["good", "failed"], finished_at: datetime) -> None:
+    with writing(engine) as session:
+        session.execute(update(Pull).where(Pull.id == pull_id).values(status=status, finished_at=finished_at))
+
+
+def last_good_pull(engine: Engine, at: At, *, full: bool = False) -> Pull | None:
+    """The newest good pull that the cursor may start from; with `full`, the newest one that read everything."""
+    modes = ("full",) if full else CURSOR_MODES
+    query = (
+        select(Pull)
+        .filter_by(**at.columns(), status="good")
+        .where(Pull.mode.in_(modes))
+        .order_by(Pull.started_at.desc(), Pull.id.desc())
+        .limit(1)
+    )
+    with reading(engine) as session:
+        return session.scalars(query).first()
+
+
+# ---- windows --------------------------------------------------------------------------------------------------------
+
+
+def live_files(
+    engine: Engine, district: str, source: str | None = None, resource: str | None = None
+) -> list[LandedFile]:
+    """Files that count, oldest first: in this order a later row of a key wins."""
+    query = select(LandedFile).where(LandedFile.district == district, LandedFile.superseded_at.is_(None))
+    if source is not None:
+        query = query.where(LandedFile.source == source)
+    if resource is not None:
+        query = query.where(LandedFile.resource == resource)
+    with reading(engine) as session:
+        return list(session.scalars(query.order_by(LandedFile.landed_at, LandedFile.id)))
+
+
+def taken_tokens(engine: Engine, at: At) -> set[str]:
+    """Windows that landed whole at any time, an empty or an entirely quarantined one included."""
+    query = select(Outcome.window_token).filter_by(**at.columns(), step="land").where(Outcome.status != "failed")
+    with reading(engine) as session:
+        return set(session.scalars(query))
+
+
+def commit_window(
+    engine: Engine,
+    at: At,
+    window: Window,
+    *,
+    run_id: str,
+    namespace: str,
+    file: NewFile | None,
+    quarantined: Sequence[NewQuarantine],
+    record: Record,
+    is_entity: bool,
+    landed_at: datetime | None = None,
+) -> Committed:
+    """Make a window count: supersede what it landed before, insert the new rows, write its outcome; all or nothing.
+
+    The same content again is a no-op: for the same window, and for an entity also when the newest live file already
+    says exactly this (a full sync of an unchanged table). `file` None: the window holds no row.
+    `landed_at` is for replays, whose rows must not win over rows that were landed after they went to quarantine.
+    """
+    now = _now()
+    with writing(engine) as session:
+        mine = list(_live(session, at, LandedFile.window_token == window.token))
+        open_quarantine = list(session.scalars(select(QuarantineFile).filter_by(**at.columns(), superseded_at=None)))
+        my_quarantine = [row for row in open_quarantine if row.window_token == window.token]
+        replays = [replay_token(row.id) for row in my_quarantine if row.replayed_at is not None]
+
+        same = next((row for row in mine if file and row.content_hash == file.content_hash), None)
+        if same is None and is_entity and file:
+            newest = _live(session, at).first()
+            same = newest if newest is not None and newest.content_hash == file.content_hash else None
+        outdated = [row for row in mine if row is not same]
+        if replays:
+            outdated += [row for row in _live(session, at, LandedFile.window_token.in_(replays)) if row is not same]
+        for row in outdated:
+            row.superseded_at = now
+        if file is not None and same is None:
+            session.add(
+                LandedFile(
+                    **at.columns(),
+                    run_id=run_id,
+                    namespace=namespace,
+                    window_token=window.token,
+                    window_mode=window.mode,
+                    window_start=window.start,
+                    window_end=window.end,
+                    path=file.path,
+                    content_hash=file.content_hash,
+                    row_count=file.row_count,
+                    deleted_count=file.deleted_count,
+                    byte_count=file.byte_count,
+                    event_min=file.event_min,
+                    event_max=file.event_max,
+                    landed_at=landed_at or now,
+                    superseded_at=None,
+                )
+            )
+        everything = window.mode == "full" and is_entity
+        _replace_quarantine(open_quarantine, quarantined, now, token=window.token, everything=everything)
+        known = {row.path for row in my_quarantine if row.superseded_at is None}
+        session.add_all(
+            QuarantineFile(
+                **at.columns(),
+                run_id=run_id,
+                window_token=window.token,
+                path=new.path,
+                reason=new.reason,
+                column_name=new.column_name,
+                row_count=new.row_count,
+                quarantined_at=now,
+                superseded_at=None,
+                replayed_at=None,
+                replayed_rows=None,
+            )
+            for new in quarantined
+            if new.path not in known
+        )
+        session.add(_outcome(at, run_id, record, now))
+        landed = file is not None and same is None
+        is_orphan = file is not None and not landed and not _is_named(session, file.path)
+        return Committed(landed=landed, superseded=len(outdated), is_orphan=is_orphan)
+
+
+def _live(session: Session, at: At, *where: ColumnElement[bool]) -> ScalarResult[LandedFile]:
+    """Live files of a resource, newest first."""
+    query = select(LandedFile).filter_by(**at.columns(), superseded_at=None).where(*where)
+    return session.scalars(query.order_by(LandedFile.landed_at.desc(), LandedFile.id.desc()))
+
+
+def _is_named(session: Session, path: str) -> bool:
+    return session.scalars(select(LandedFile.id).where(LandedFile.path == path).limit(1)).first() is not None
+
+
+def _replace_quarantine(
+    rows: Sequence[QuarantineFile], new: Sequence[NewQuarantine], now: datetime, *, token: str, everything: bool
+) -> None:
+    """Close what this window brought again: its own files, every file of the resource after a full sync, and files of
+    other windows that hold exactly the rows of a new one (a look-back reads the same broken row many times)."""
+    paths = {entry.path for entry in new}
+    marks = {_mark(entry.path) for entry in new}
+    for row in rows:
+        if row.path in paths and row.replayed_at is None:
+            continue
+        if everything or row.window_token == token or _mark(row.path) in marks:
+            row.superseded_at = now
+
+
+def _mark(path: str) -> str:
+    """The keyed hash in a quarantine file's name."""
+    return path.rsplit(".", 2)[1]
+
+
+# ---- quarantine -----------------------------------------------------------------------------------------------------
+
+
+def replay_token(quarantine_id: int) -> str:
+    return f"replay-{quarantine_id}"
+
+
+def quarantine_files(
+    engine: Engine, district: str, source: str | None = None, resource: str | None = None, *, is_open: bool = True
+) -> list[QuarantineFile]:
+    """Oldest first. `is_open`: only those that were neither replayed nor overtaken by a new pull of their window."""
+    query = select(QuarantineFile).where(QuarantineFile.district == district)
+    if source is not None:
+        query = query.where(QuarantineFile.source == source)
+    if resource is not None:
+        query = query.where(QuarantineFile.resource == resource)
+    if is_open:
+        query = query.where(QuarantineFile.superseded_at.is_(None), QuarantineFile.replayed_at.is_(None))
+    with reading(engine) as session:
+        return list(session.scalars(query.order_by(QuarantineFile.id)))
+
+
+def quarantine_file(engine: Engine, quarantine_id: int) -> QuarantineFile | None:
+    with reading(engine) as session:
+        return session.get(QuarantineFile, quarantine_id)
+
+
+# ---- outcomes -------------------------------------------------------------------------------------------------------
+
+
+def record_outcome(engine: Engine, at: At, *, run_id: str, record: Record) -> None:
+    with writing(engine) as session:
+        session.add(_outcome(at, run_id, record, _now()))
+
+
+def _outcome(at: At, run_id: str, record: Record, now: datetime) -> Outcome:
+    if record.step in ("land", "replay") and record.status != "failed":
+        assert record.rows_in is not None and record.rows_out is not None and record.rows_quarantined is not None
+        if record.rows_in != record.rows_out + record.rows_quarantined:
+            raise AssertionError(
+                f"{record.rows_in} rows were pulled, {record.rows_out} landed, {record.rows_quarantined} quarantined"
+            )
+    return Outcome(
+        **at.columns(),
+        run_id=run_id,
+        at=now,
+        step=record.step,
+        status=record.status,
+        window_token=record.window_token,
+        rows_in=record.rows_in,
+        rows_out=record.rows_out,
+        rows_quarantined=record.rows_quarantined,
+        source_total=record.source_total,
+        seconds=record.seconds,
+        error_class=record.error_class,
+        message=record.message,
+        remedy=record.remedy,
+        details=record.details or None,
+    )

@@ -1,0 +1,162 @@
+"""What leads from a pseudonym back to a person: the district's keys and the identity vault.
+
+Both lie in `vault/<district>/`, outside lake and warehouse, and are readable by their owner only. Losing the key means
+that nobody is recognised again; so a key is never made anew where identities are already held.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from cryptography.fernet import Fernet
+
+from uptake.errors import ConfigError
+
+PSEUDONYM_KEY = "pseudonym.key"
+SEAL_KEY = "seal.key"
+IDENTITIES = "identities.sqlite"
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """`pseudonym` keys the HMAC of identifiers; `seal` encrypts raw rows in quarantine. Neither shows in a repr."""
+
+    pseudonym: bytes = field(repr=False)
+    seal: Fernet = field(repr=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> Keyring:
+        """Read the district's keys, making them at first use.
+
+        Raises ConfigError when a key is gone or damaged although identities are held.
+        """
+        private_folder(folder)
+        pseudonym = _read_or_make(folder, PSEUDONYM_KEY, lambda: secrets.token_bytes(_KEY_BYTES))
+        if len(pseudonym) != _KEY_BYTES:
+            raise ConfigError(
+                f"{folder / PSEUDONYM_KEY} holds {len(pseudonym)} bytes, not {_KEY_BYTES}",
+                remedy="restore it from your backup; pseudonyms made with another key join with nothing.",
+            )
+        try:
+            seal = Fernet(_read_or_make(folder, SEAL_KEY, Fernet.generate_key))
+        except ValueError as error:
+            raise ConfigError(
+                f"{folder / SEAL_KEY} is damaged",
+                remedy="restore it from your backup; without it the quarantine cannot be opened.",
+            ) from error
+        return cls(pseudonym, seal)
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder that only its owner may enter, tightening it if it was there."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def _read_or_make(folder: Path, name: str, make: object) -> bytes:
+    path = folder / name
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        if (folder / IDENTITIES).exists():
+            raise ConfigError(
+                f"{path} is gone, but identities are held beside it",
+                remedy="restore the key from your backup; a new one would recognise nobody.",
+            ) from None
+    assert callable(make)
+    draft = folder / f".{name}.{os.getpid()}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(make())
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)  # fails if another process was first: then both use that one's key
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_bytes()
+
+
+class Vault:
+    """The identity vault of one district: (kind, pseudonym) -> identifier, and personal attributes by name.
+
+    Writes are gathered and reach the file at `flush`, which the landing of a window calls before the window counts.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        private_folder(folder)
+        path = folder / IDENTITIES
+        if not path.exists():
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.executescript(
+            """
+            CREATE TABLE IF NOT EXISTS identity (
+                kind TEXT NOT NULL, pseudonym TEXT NOT NULL, identifier TEXT NOT NULL,
+                PRIMARY KEY (kind, pseudonym)
+            ) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS attribute (
+                kind TEXT NOT NULL, pseudonym TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+                PRIMARY KEY (kind, pseudonym, name)
+            ) WITHOUT ROWID;
+            """
+        )
+        self._identities: list[tuple[str, str, str]] = []
+        self._attributes: list[tuple[str, str, str, str]] = []
+
+    def __enter__(self) -> Vault:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def add_identities(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """(kind, pseudonym, identifier) as the vendor wrote it."""
+        self._identities.extend(rows)
+
+    def add_attributes(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
+        """(kind, pseudonym, name, value); a later value takes the place of an earlier one."""
+        self._attributes.extend(rows)
+
+    def flush(self) -> None:
+        """Write what was gathered, in one transaction."""
+        if not (self._identities or self._attributes):
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.executemany("INSERT OR IGNORE INTO identity VALUES (?, ?, ?)", self._identities)
+            self._connection.executemany(
+                "INSERT INTO attribute VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (kind, pseudonym, name) DO UPDATE SET value = excluded.value"
+                " WHERE value <> excluded.value",
+                self._attributes,
+            )
+        except sqlite3.Error:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+        self._identities.clear()
+        self._attributes.clear()
+
+    def identifier(self, kind: str, pseudonym: str) -> str | None:
+        query = "SELECT identifier FROM identity WHERE kind = ? AND pseudonym = ?"
+        row = self._connection.execute(query, (kind, pseudonym)).fetchone()
+        return row[0] if row else None
+
+    def attributes(self, kind: str, pseudonym: str) -> dict[str, str]:
+        query = "SELECT name, value FROM attribute WHERE kind = ? AND pseudonym = ?"
+        return dict(self._connection.execute(query, (kind, pseudonym)).fetchall())

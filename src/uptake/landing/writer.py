@@ -1,0 +1,166 @@
+"""Landed Parquet: one file per window, complete or not there at all.
+
+A file is written under a temporary name in its own folder, synced and renamed; nothing in it depends on the time of the
+run, so the same rows make the same file and the same hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from uptake.contracts import Resource
+from uptake.landing.ledger import At, NewFile
+
+SORT_ROWS = 5_000_000  # beyond either limit a window is written as it comes, in order of arrival
+SORT_BYTES = 512 * 2**20
+ROW_GROUP_ROWS = 1_000_000
+_TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
+_HASH_IN_NAME = 16
+
+
+def folder_of(root: Path, at: At, day: datetime) -> Path:
+    """district=/source=/resource=/day=/ under `root`. `day` is the machine's date of landing, in UTC."""
+    return (
+        root
+        / f"district={at.district}"
+        / f"source={at.source}"
+        / f"resource={at.resource}"
+        / f"day={day.astimezone(UTC):%Y-%m-%d}"
+    )
+
+
+def checked_token(token: str) -> str:
+    """A window's token as part of a file name. Raises ValueError for one that is none."""
+    if not _TOKEN.fullmatch(token):
+        raise ValueError(f"window token {token!r} cannot be part of a file name")
+    return token
+
+
+class WindowWriter:
+    """Gathers the admitted rows of one window. Use it in a `with` block; without `finish` nothing stays on disk."""
+
+    def __init__(self, lake: Path, at: At, token: str, resource: Resource) -> None:
+        self._lake = lake
+        self._folder = folder_of(lake, at, datetime.now(UTC))
+        self._token = checked_token(token)
+        self._draft = self._folder / f".{self._token}.{os.getpid()}.tmp"
+        self._schema = resource.landed_schema
+        self._event_time = resource.event_time
+        order = ((resource.event_time,) if resource.event_time else ()) + resource.key
+        self._order = tuple(dict.fromkeys(name for name in order if name in self._schema.names))
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = 0
+        self._waiting_bytes = 0
+        self._parquet: pq.ParquetWriter | None = None
+        self._first: datetime | None = None
+        self._last: datetime | None = None
+        self.row_count = 0
+        self.deleted_count = 0
+
+    def __enter__(self) -> WindowWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._parquet is not None:
+            self._parquet.close()
+            self._parquet = None
+        self._draft.unlink(missing_ok=True)
+
+    def add(self, table: pa.Table, *, deleted: bool = False) -> None:
+        """Rows as the door gave them; `deleted` marks rows of an entity that vanished from their source."""
+        if table.num_rows == 0:
+            return
+        if "_deleted" in self._schema.names:
+            flags = pa.repeat(pa.scalar(deleted), table.num_rows)
+            table = table.append_column(self._schema.field("_deleted"), flags)
+        self._waiting.append(table.select(self._schema.names))
+        self._waiting_rows += table.num_rows
+        self._waiting_bytes += table.nbytes
+        self.row_count += table.num_rows
+        self.deleted_count += table.num_rows if deleted else 0
+        self._note_times(table)
+        if self._parquet is not None or self._waiting_rows > SORT_ROWS or self._waiting_bytes > SORT_BYTES:
+            self._write(sort=False)
+
+    def finish(self) -> NewFile | None:
+        """Sync and rename; the file counts only once the ledger says so. None when there was no row."""
+        if self.row_count == 0:
+            return None
+        if self._waiting:
+            self._write(sort=self._parquet is None)
+        assert self._parquet is not None
+        self._parquet.close()
+        self._parquet = None
+        content_hash, byte_count = _digest_and_sync(self._draft)
+        path = self._folder / f"{self._token}.{content_hash[:_HASH_IN_NAME]}.parquet"
+        self._draft.replace(path)
+        sync_folder(self._folder)
+        return NewFile(
+            path=path.relative_to(self._lake).as_posix(),
+            content_hash=content_hash,
+            row_count=self.row_count,
+            deleted_count=self.deleted_count,
+            byte_count=byte_count,
+            event_min=self._first,
+            event_max=self._last,
+        )
+
+    def _write(self, *, sort: bool) -> None:
+        table = pa.concat_tables(self._waiting)
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
+        if sort:
+            table = table.take(_sorted(table, self._order))
+        if self._parquet is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._parquet = pq.ParquetWriter(self._draft, self._schema, compression="zstd")
+        self._parquet.write_table(table, row_group_size=ROW_GROUP_ROWS)
+
+    def _note_times(self, table: pa.Table) -> None:
+        if self._event_time is None:
+            return
+        ends = pc.min_max(table.column(self._event_time)).as_py()
+        if ends["min"] is None:
+            return
+        first, last = _as_time(ends["min"]), _as_time(ends["max"])
+        self._first = first if self._first is None else min(first, self._first)
+        self._last = last if self._last is None else max(last, self._last)
+
+
+def _as_time(value: object) -> datetime:
+    """A date counts from its midnight, in UTC: which district day that is, the warehouse knows."""
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return datetime.combine(value, datetime.min.time(), UTC)  # type: ignore[arg-type]
+
+
+def _sorted(table: pa.Table, order: Sequence[str]) -> pa.Array:
+    return pc.sort_indices(table, sort_keys=[(name, "ascending") for name in order])
+
+
+def _digest_and_sync(path: Path) -> tuple[str, int]:
+    """SHA-256 and size of a file that is then safe on disk."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+        return digest, file.tell()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

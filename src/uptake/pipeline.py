@@ -1,0 +1,266 @@
+"""The jobs, one function each: pull, build, check, publish. The `uptake` command and the DAGs call these only.
+
+Each may be run again at any time: it does what is left to do, and twice is the same as once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from uptake import clock
+from uptake.config import District, SourceSettings
+from uptake.contracts import Resource, Window
+from uptake.credentials import Credential
+from uptake.errors import ConfigError, PermanentError, TransientError, UptakeError
+from uptake.landing import ledger
+from uptake.landing.door import Door
+from uptake.landing.land import land, open_door
+from uptake.landing.ledger import At, Record
+from uptake.project import Project
+from uptake.sources.base import Source
+from uptake.sources.registry import KINDS, open_source
+
+
+class Progress(Protocol):
+    """Told of a pull's advance. `rows` so far in this window; `total` where the source gives one."""
+
+    def __call__(self, resource: str, window: int, windows: int, rows: int, total: int | None) -> None: ...
+
+
+@dataclass(slots=True)
+class ResourceSummary:
+    """mode: full, incremental, backfill, or `not due`. error: why it stopped; None when all of it landed."""
+
+    resource: str
+    mode: str
+    windows: int = 0
+    pulled: int = 0
+    landed: int = 0
+    quarantined: int = 0
+    deleted: int = 0
+    warnings: list[str] = field(default_factory=list)
+    error: UptakeError | None = None
+
+
+@dataclass(slots=True)
+class PullSummary:
+    district: str
+    source: str
+    run_id: str
+    resources: list[ResourceSummary] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def counts(self) -> dict[str, int]:
+        """Rows pulled, landed, quarantined and marked deleted, over all resources."""
+        return {
+            name: sum(getattr(resource, name) for resource in self.resources)
+            for name in ("pulled", "landed", "quarantined", "deleted")
+        }
+
+
+def new_run_id() -> str:
+    return f"manual__{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}__{secrets.token_hex(3)}"
+
+
+def pull(
+    project: Project,
+    district_id: str,
+    source_name: str,
+    *,
+    resources: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    full: bool = False,
+    run_id: str | None = None,
+    progress: Progress | None = None,
+) -> PullSummary:
+    """Bring what is new at one source into the lake.
+
+    `since`/`until` ask for a span of time again, `full` for everything.
+
+    A resource that fails does not stop the others. At the end the worst error is raised (a permanent one before a
+    transient one), with the others as its notes.
+    """
+    district = project.district(district_id)
+    settings = district.source(source_name)
+    started = time.monotonic()
+    summary = PullSummary(district.id, settings.name, run_id or new_run_id())
+    with _alone(project, district, settings):
+        door, vault = open_door(project, district)
+        with vault, open_source(settings, credential_of(project, settings)) as source:
+            for resource in _chosen(source, settings, resources):
+                job = _ResourcePull(project, district, settings, source, resource, door, summary.run_id, progress)
+                summary.resources.append(job.run(since, until, full))
+    summary.seconds = time.monotonic() - started
+    _raise_worst(summary)
+    return summary
+
+
+def credential_of(project: Project, settings: SourceSettings) -> Credential | None:
+    """The source's credential; None for a kind that needs none. Raises ConfigError."""
+    if not KINDS[settings.kind].needs_credential:
+        return None
+    if settings.connection is None:
+        raise ConfigError(
+            f"source {settings.name!r} names no connection", remedy="add `connection:` to it in uptake.yaml."
+        )
+    return project.credential(settings.connection)
+
+
+def _chosen(source: Source, settings: SourceSettings, names: Sequence[str] | None) -> list[Resource]:
+    known = source.resources
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"source {settings.name!r} has no resource {', '.join(map(repr, unknown))}",
+            remedy=f"name some of: {', '.join(known)}.",
+        )
+    return [resource for name, resource in known.items() if not names or name in names]
+
+
+@contextmanager
+def _alone(project: Project, district: District, settings: SourceSettings) -> Iterator[None]:
+    """One pull of a source at a time: a second one would read the same windows and diff against a moving lake."""
+    folder = project.state_dir / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"pull.{district.id}.{settings.name}").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TransientError(
+                "another pull of this source is running",
+                district=district.id,
+                source=settings.name,
+                remedy="wait for it to end; the lock frees itself with its process.",
+            ) from error
+        yield
+
+
+@dataclass
+class _ResourcePull:
+    """One resource's part of a pull: how much to ask for, window by window, and the ledger's word on it."""
+
+    project: Project
+    district: District
+    settings: SourceSettings
+    source: Source
+    resource: Resource
+    door: Door
+    run_id: str
+    progress: Progress | None
+
+    @property
+    def at(self) -> At:
+        return At(self.district.id, self.settings.name, self.resource.name)
+
+    def run(self, since: datetime | None, until: datetime | None, full: bool) -> ResourceSummary:
+        summary = ResourceSummary(self.resource.name, "incremental")
+        try:
+            self._run(summary, since, until, full)
+        except UptakeError as error:
+            summary.error = error.at(**self.at.columns())
+        return summary
+
+    def _run(self, summary: ResourceSummary, since: datetime | None, until: datetime | None, full: bool) -> None:
+        began = time.monotonic()
+        started_at = clock.now(self.district)
+        summary.mode, start = self._plan(started_at, since, until, full)
+        if summary.mode == "not due":
+            return
+        end = until or started_at
+        engine = self.project.operations
+        pull_id = ledger.start_pull(
+            engine, self.at, run_id=self.run_id, mode=summary.mode, since=start, until=end, started_at=started_at
+        )
+        is_good = False
+        try:
+            windows = self._windows(start, end, full=summary.mode == "full")
+            for number, window in enumerate(windows, start=1):
+                self._land(summary, window, number, len(windows))
+            is_good = True
+        finally:
+            finished_at = started_at + timedelta(seconds=time.monotonic() - began)
+            ledger.finish_pull(engine, pull_id, status="good" if is_good else "failed", finished_at=finished_at)
+
+    def _plan(
+        self, now: datetime, since: datetime | None, until: datetime | None, full: bool
+    ) -> tuple[str, datetime | None]:
+        """Mode of the pull and where it starts. Only `full` and `incremental` pulls move the cursor."""
+        engine, resource = self.project.operations, self.resource
+        last = ledger.last_good_pull(engine, self.at)
+        cursor = last.started_at - resource.lookback if last else None
+        if full and since is None and until is None:
+            return "full", None
+        if resource.full_sync_every is not None:
+            last_full = ledger.last_good_pull(engine, self.at, full=True)
+            is_due = last_full is None or now - last_full.started_at >= resource.full_sync_every
+            if is_due and until is None:
+                return "full", None
+            if not resource.cursor:
+                return "not due", None
+        if since is None and until is None:
+            return "incremental", cursor
+        reaches_cursor = cursor is None or (since is not None and since <= cursor)
+        return ("incremental" if until is None and reaches_cursor else "backfill"), since
+
+    def _windows(self, since: datetime | None, until: datetime, *, full: bool) -> list[Window]:
+        try:
+            windows = self.source.windows(self.resource, since=since, until=until, full=full)
+        except UptakeError as error:
+            self._record_failure(error)
+            raise
+        if full or not any(window.mode == "file" for window in windows):
+            return windows
+        taken = ledger.taken_tokens(self.project.operations, self.at)
+        return [window for window in windows if window.mode != "file" or window.token not in taken]
+
+    def _record_failure(self, error: UptakeError) -> None:
+        record = Record(
+            step="pull",
+            status="failed",
+            error_class=type(error).__name__,
+            message=error.message,
+            remedy=error.remedy or None,
+        )
+        ledger.record_outcome(self.project.operations, self.at, run_id=self.run_id, record=record)
+
+    def _land(self, summary: ResourceSummary, window: Window, number: int, windows: int) -> None:
+        def advance(rows: int, total: int | None) -> None:
+            if self.progress is not None:
+                self.progress(self.resource.name, number, windows, rows, total)
+
+        result = land(
+            self.project,
+            self.district,
+            self.settings,
+            self.source,
+            self.resource,
+            window,
+            run_id=self.run_id,
+            door=self.door,
+            progress=advance,
+        )
+        summary.windows += 1
+        summary.pulled += result.pulled
+        summary.landed += result.landed
+        summary.quarantined += result.quarantined
+        summary.deleted += result.deleted
+        summary.warnings.extend(result.warnings)
+
+
+def _raise_worst(summary: PullSummary) -> None:
+    errors = [resource.error for resource in summary.resources if resource.error is not None]
+    if not errors:
+        return
+    worst = next((error for error in errors if isinstance(error, PermanentError)), errors[0])
+    for error in errors:
+        if error is not worst:
+            worst.add_note(str(error))
+    raise worst
