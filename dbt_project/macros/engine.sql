@@ -1,0 +1,125 @@
+{#-
+  Everything that only DuckDB spells this way. A second engine overrides these macros and nothing else.
+-#}
+
+{#- The row with the largest `order_by` for each key, as a relation. Ties are broken by the order given. -#}
+{% macro newest_per_key(relation, keys, order_by, where="true") -%}
+  select *
+  from {{ relation }}
+  where {{ where }}
+  qualify row_number() over (partition by {{ keys | join(", ") }} order by {{ order_by | join(" desc nulls last, ") }} desc nulls last) = 1
+{%- endmacro %}
+
+{#- One row for each different key, for rows whose other columns follow from the key: cheaper than ordering them. -#}
+{% macro any_per_key(relation, keys, columns) -%}
+  select
+    {{ keys | join(", ") }},
+    {%- for column in columns %}
+    any_value({{ column }}) as {{ column }}{{ "," if not loop.last }}
+    {%- endfor %}
+  from {{ relation }}
+  group by {{ keys | join(", ") }}
+{%- endmacro %}
+
+{#- District-local date of a UTC time. -#}
+{% macro local_date(at, time_zone) -%}
+  cast(timezone({{ time_zone }}, {{ at }}) as date)
+{%- endmacro %}
+
+{#- UTC time of a district-local date's midnight. -#}
+{% macro local_midnight(on_date, time_zone) -%}
+  timezone({{ time_zone }}, cast({{ on_date }} as timestamp))
+{%- endmacro %}
+
+{#- Whole quarter hours since 1970 UTC. Every time zone's offset is a multiple of a quarter hour. -#}
+{% macro quarter_hour(at) -%}
+  (epoch_us({{ at }}) // 900000000)
+{%- endmacro %}
+
+{% macro epoch_micros(at) -%}
+  epoch_us({{ at }})
+{%- endmacro %}
+
+{#- UTC time from whole seconds since 1970. -#}
+{% macro from_epoch_seconds(seconds) -%}
+  to_timestamp({{ seconds }})
+{%- endmacro %}
+
+{#- Seconds by which local time is ahead of UTC at a UTC time. -#}
+{% macro utc_offset_seconds(at, time_zone) -%}
+  cast((epoch_us(timezone({{ time_zone }}, {{ at }})) - epoch_us({{ at }})) // 1000000 as integer)
+{%- endmacro %}
+
+{% macro second_of_day(time) -%}
+  cast(date_part('epoch', {{ time }}) as integer)
+{%- endmacro %}
+
+{#- Whole numbers from `first` up to, without, `end`: a set-returning expression for a select list. -#}
+{% macro whole_numbers(first, end) -%}
+  unnest(range({{ first }}, {{ end }}))
+{%- endmacro %}
+
+{#- One row for each element of a list. -#}
+{% macro each_element(list) -%}
+  unnest({{ list }})
+{%- endmacro %}
+
+{#- One row for each date from first to last, both included. -#}
+{% macro each_date(first, last) -%}
+  cast(unnest(generate_series(cast({{ first }} as timestamp), cast({{ last }} as timestamp), interval 1 day)) as date)
+{%- endmacro %}
+
+{% macro days_after(on_date, days) -%}
+  cast({{ on_date }} + cast({{ days }} as integer) as date)
+{%- endmacro %}
+
+{% macro days_between(first, last) -%}
+  date_diff('day', {{ first }}, {{ last }})
+{%- endmacro %}
+
+{% macro month_start(on_date) -%}
+  cast(date_trunc('month', {{ on_date }}) as date)
+{%- endmacro %}
+
+{% macro list_of_text(column) -%}
+  cast({{ column }} as varchar[])
+{%- endmacro %}
+
+{% macro text_array() -%}
+  varchar[]
+{%- endmacro %}
+
+{% macro split_to_list(text, separator) -%}
+  string_split({{ text }}, {{ separator }})
+{%- endmacro %}
+
+{% macro list_length(list) -%}
+  len({{ list }})
+{%- endmacro %}
+
+{#- The last `n` parts of a host name. -#}
+{% macro last_labels(host, n) -%}
+  array_to_string(list_slice(string_split({{ host }}, '.'), -cast({{ n }} as bigint), -1), '.')
+{%- endmacro %}
+
+{% macro count_where(condition) -%}
+  count(*) filter (where {{ condition }})
+{%- endmacro %}
+
+{% macro element_at(list, position) -%}
+  list_extract({{ list }}, {{ position }})
+{%- endmacro %}
+
+{% macro field_of(row, name) -%}
+  ({{ row }}).{{ name }}
+{%- endmacro %}
+
+{#- Different texts of a group in one text, in an order. -#}
+{% macro joined_text(text, order_by) -%}
+  string_agg({{ text }}, ', ' order by {{ order_by }}, {{ text }})
+{%- endmacro %}
+
+{#- Full years from one date to a later one. -#}
+{% macro whole_years_between(first, last) -%}
+  date_sub('year', {{ first }}, {{ last }})
+{%- endmacro %}

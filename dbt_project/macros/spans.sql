@@ -1,0 +1,117 @@
+{#-
+  Spans of dates: both ends included, open end 9999-12-31, known from the start 1900-01-01.
+-#}
+
+{% macro open_end() -%}
+  cast('9999-12-31' as date)
+{%- endmacro %}
+
+{% macro known_from_the_start() -%}
+  cast('1900-01-01' as date)
+{%- endmacro %}
+
+{#-
+  Joins spans of one key that overlap, touch, or are parted only by days without instruction: a break between terms is
+  not a departure. `relation` needs the keys, starts_on and ends_on.
+-#}
+{% macro merged_spans(relation, keys) -%}
+  {%- set by_keys = keys | join(", ") -%}
+  with span as (
+    select {{ by_keys }}, starts_on, ends_on
+    from {{ relation }}
+  ),
+  ending as (
+    select distinct ends_on from span
+  ),
+  resumption as (
+    -- The latest first day of a span that continues one with this end: the next day with instruction, else the next day.
+    select
+      ending.ends_on,
+      coalesce(
+        min(calendar_day.on_date),
+        case when ending.ends_on < {{ open_end() }} then {{ days_after("ending.ends_on", 1) }} else ending.ends_on end
+      ) as resumes_by
+    from ending
+    left join {{ source("config", "calendar_day") }} as calendar_day
+      on calendar_day.on_date > ending.ends_on and calendar_day.is_instructional
+    group by ending.ends_on
+  ),
+  held as (
+    select
+      span.*,
+      max(resumption.resumes_by) over (
+        partition by {{ by_keys }} order by span.starts_on, span.ends_on
+        rows between unbounded preceding and 1 preceding
+      ) as resumes_by
+    from span
+    inner join resumption on resumption.ends_on = span.ends_on
+  ),
+  numbered as (
+    select
+      *,
+      sum(case when starts_on <= resumes_by then 0 else 1 end) over (
+        partition by {{ by_keys }} order by starts_on, ends_on rows between unbounded preceding and current row
+      ) as span_no
+    from held
+  )
+  select {{ by_keys }}, min(starts_on) as starts_on, max(ends_on) as ends_on
+  from numbered
+  group by {{ by_keys }}, span_no
+{%- endmacro %}
+
+{#-
+  Spans of an attribute from the versions of a record, for vendors that give its value but not its dates.
+
+  `relation` needs key, value, date_last_modified and landed_at, one row for each landed version. A change counts from the
+  local date of the vendor's change time, or of the landing where the vendor changed the value and not its change time. A
+  version older than one already landed (a replay) changes nothing. The first value known counts from the start.
+-#}
+{% macro attribute_spans(relation, key, value) -%}
+  with version as (
+    select
+      {{ key }},
+      {{ value }},
+      date_last_modified,
+      landed_at,
+      max(date_last_modified) over (
+        partition by {{ key }} order by landed_at, date_last_modified, {{ value }}
+        rows between unbounded preceding and 1 preceding
+      ) as modified_before
+    from {{ relation }}
+  ),
+  in_order as (
+    select
+      *,
+      row_number() over versions as version_no,
+      lag({{ value }}) over versions as value_before
+    from version
+    where modified_before is null or date_last_modified is null or date_last_modified >= modified_before
+    window versions as (partition by {{ key }} order by landed_at, date_last_modified, {{ value }})
+  ),
+  change as (
+    select
+      in_order.{{ key }},
+      in_order.{{ value }},
+      in_order.version_no,
+      case
+        when in_order.version_no = 1 then {{ known_from_the_start() }}
+        when in_order.date_last_modified > in_order.modified_before
+          then {{ local_date("in_order.date_last_modified", "district.time_zone") }}
+        else {{ local_date("in_order.landed_at", "district.time_zone") }}
+      end as starts_on
+    from in_order
+    cross join {{ source("config", "district") }} as district
+    where in_order.version_no = 1 or in_order.{{ value }} is distinct from in_order.value_before
+  ),
+  change_of_day as (
+    {{ newest_per_key("change", [key, "starts_on"], ["version_no"]) }}
+  )
+  select
+    {{ key }},
+    {{ value }},
+    starts_on,
+    coalesce(
+      {{ days_after("lead(starts_on) over (partition by " ~ key ~ " order by starts_on)", -1) }}, {{ open_end() }}
+    ) as ends_on
+  from change_of_day
+{%- endmacro %}

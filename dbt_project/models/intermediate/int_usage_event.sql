@@ -1,0 +1,56 @@
+{{ config(materialized="view") }}
+-- One row for each event of the dates being rebuilt, whatever saw it. Read from the lake: events are not kept here.
+with event as (
+
+  select
+    occurred_at,
+    identifier_kind,
+    identifier,
+    address,
+    source,
+    case when request_type = 'dns' then 'hour_bucket' else 'filter_sessionised' end as minutes_method,
+    cast(null as double) as interaction_seconds,
+    case when verdict = 'blocked' then 'blocked' end as exclusion_reason
+  from {{ ref("stg_umbrella__activity") }}
+
+  union all
+
+  select
+    occurred_at,
+    'canvas_user' as identifier_kind,
+    coalesce(user_identifier, 'unknown') as identifier,
+    coalesce(address, 'unknown') as address,
+    source,
+    'lms_interaction' as minutes_method,
+    interaction_seconds,
+    case when not is_user_request then 'background' end as exclusion_reason
+  from {{ ref("stg_canvas__page_views") }}
+
+)
+
+select
+  event.occurred_at,
+  quarter.on_date,
+  quarter.is_instructional
+    and ({{ epoch_micros("event.occurred_at") }} // 1000000 + quarter.utc_offset_seconds) % 86400 >= quarter.school_start_second
+    and ({{ epoch_micros("event.occurred_at") }} // 1000000 + quarter.utc_offset_seconds) % 86400 < quarter.school_end_second
+    as is_in_school,
+  person.person_no,
+  person.identifier_kind,
+  person.identifier,
+  person.person_key,
+  person.is_student,
+  case when person.person_key is null or address.tool_key is null then address.host_no else address.tool_no end as place_no,
+  address.tool_key,
+  address.host,
+  event.source,
+  event.minutes_method,
+  event.interaction_seconds,
+  event.exclusion_reason is null as is_qualifying,
+  event.exclusion_reason
+from event
+inner join {{ ref("int_local_quarter") }} as quarter
+  on quarter.utc_quarter = {{ quarter_hour("event.occurred_at") }}
+inner join {{ ref("int_usage_person") }} as person
+  on person.identifier_kind = event.identifier_kind and person.identifier = event.identifier
+inner join {{ ref("int_usage_address") }} as address on address.address = event.address

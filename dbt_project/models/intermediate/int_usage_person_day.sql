@@ -1,0 +1,141 @@
+{{ config(materialized="incremental", incremental_strategy="replace_dates") }}
+-- Everything that was seen on a date, by person or unknown identifier, by tool or unmatched host, and why it does not
+-- count where it does not. Facts of use are read from here, so that events are read once.
+--
+-- Minutes of a filter: a person's events of a local date in order of time, whatever the tool; the time to the next event
+-- belongs to the tool of the earlier one when it is at most the idle gap, else it is idle and counts 0, as the last event
+-- of a date does. A session ends where the gap is longer. Nothing crosses local midnight, so a date can be rebuilt alone.
+-- Minutes of an LMS are its own interaction time. A name lookup (hour bucket) says in which hours a tool was used, and
+-- is never turned into minutes.
+with event as (
+
+  select
+    on_date,
+    person_no,
+    place_no,
+    source,
+    minutes_method,
+    exclusion_reason,
+    is_in_school,
+    cast(round(interaction_seconds * 1000000) as bigint) as interaction_micros,
+    {{ epoch_micros("occurred_at") }} as at_micros
+  from {{ ref("int_usage_event") }}
+
+),
+
+timed as (
+
+  select
+    *,
+    lead(at_micros) over person_day - at_micros as micros_to_next,
+    at_micros - lag(at_micros) over person_day as micros_since_previous
+  from event
+  window person_day as (
+    partition by on_date, person_no, minutes_method, exclusion_reason order by at_micros, place_no
+  )
+
+),
+
+credited as (
+
+  select
+    timed.*,
+    case timed.minutes_method
+      when 'lms_interaction' then timed.interaction_micros
+      when 'filter_sessionised' then
+        case when timed.micros_to_next <= idle.gap_micros then timed.micros_to_next else 0 end
+    end as active_micros,
+    case
+      when timed.minutes_method = 'hour_bucket' then timed.at_micros // 3600000000
+      else
+        sum(case when timed.micros_since_previous <= idle.gap_micros then 0 else 1 end) over (
+          partition by on_date, person_no, minutes_method, exclusion_reason
+          order by at_micros, place_no
+          rows between unbounded preceding and current row
+        )
+    end as session_no
+  from timed
+  cross join (select idle_gap_minutes * 60000000 as gap_micros from {{ source("config", "district") }}) as idle
+
+),
+
+session as (
+
+  select
+    on_date,
+    person_no,
+    place_no,
+    source,
+    minutes_method,
+    exclusion_reason,
+    is_in_school,
+    session_no,
+    sum(active_micros) as active_micros,
+    count(*) as events
+  from credited
+  group by on_date, person_no, place_no, source, minutes_method, exclusion_reason, is_in_school, session_no
+
+),
+
+person_day as (
+
+  select
+    on_date,
+    person_no,
+    place_no,
+    source,
+    minutes_method,
+    exclusion_reason,
+    is_in_school,
+    sum(active_micros) as active_micros,
+    count(*) as sessions,
+    sum(events) as events
+  from session
+  group by on_date, person_no, place_no, source, minutes_method, exclusion_reason, is_in_school
+
+),
+
+person as (
+
+  select
+    person_no,
+    min(person_key) as person_key,
+    min(case when person_key is null then identifier_kind end) as identifier_kind,
+    min(case when person_key is null then identifier end) as identifier,
+    bool_or(is_student) as is_student
+  from {{ ref("int_usage_person") }}
+  group by person_no
+
+),
+
+place as (
+
+  select tool_no as place_no, tool_key, cast(null as varchar) as host
+  from {{ ref("int_usage_address") }}
+  where tool_no is not null
+  group by tool_no, tool_key
+  union all
+  select host_no, tool_key, host
+  from {{ ref("int_usage_address") }}
+  group by host_no, tool_key, host
+
+)
+
+select
+  person_day.on_date,
+  person_day.source,
+  person_day.minutes_method,
+  person_day.exclusion_reason,
+  person_day.is_in_school,
+  person.person_key,
+  person.is_student,
+  person.identifier_kind,
+  person.identifier,
+  place.tool_key,
+  place.host,
+  cast(person_day.active_micros as bigint) as active_micros,
+  cast(person_day.sessions as bigint) as sessions,
+  cast(person_day.events as bigint) as events
+from person_day
+inner join person on person.person_no = person_day.person_no
+inner join place on place.place_no = person_day.place_no

@@ -1,0 +1,76 @@
+with gradebook as (
+
+  select
+    result.student_sourced_id as student_key,
+    coalesce(result.class_sourced_id, line_item.class_sourced_id) as class_key,
+    result.line_item_sourced_id as line_item_key,
+    'gradebook' as result_source,
+    category.title as category,
+    result.score,
+    line_item.score_max,
+    cast(result.score_date as date) as scored_on
+  from {{ ref("stg_oneroster__results") }} as result
+  inner join {{ ref("stg_oneroster__line_items") }} as line_item
+    on line_item.sourced_id = result.line_item_sourced_id
+  left join {{ ref("stg_oneroster__categories") }} as category on category.sourced_id = line_item.category_sourced_id
+  where result.score is not null and coalesce(result.score_status, '') <> 'exempt'
+
+),
+
+lms_class as (
+
+  -- The roster's class behind an LMS enrolment, where the section carries its SIS id and there is just one.
+  select
+    enrollment.user_id,
+    enrollment.course_id,
+    case when count(distinct class.sourced_id) = 1 then min(class.sourced_id) end as class_key
+  from {{ ref("stg_canvas__enrollments") }} as enrollment
+  inner join {{ ref("stg_canvas__sections") }} as section on section.id = enrollment.course_section_id
+  inner join {{ ref("stg_oneroster__classes") }} as class on class.sourced_id = section.sis_section_id
+  group by enrollment.user_id, enrollment.course_id
+
+),
+
+lms as (
+
+  select
+    identity.person_key as student_key,
+    lms_class.class_key,
+    cast(submission.assignment_id as varchar) as line_item_key,
+    'lms_assignment' as result_source,
+    cast(null as varchar) as category,
+    submission.score,
+    assignment.points_possible as score_max,
+    {{ local_date("submission.graded_at", "district.time_zone") }} as scored_on
+  from {{ ref("stg_canvas__submissions") }} as submission
+  inner join {{ ref("stg_canvas__assignments") }} as assignment on assignment.id = submission.assignment_id
+  inner join {{ ref("int_person_identity") }} as identity
+    on identity.identifier_kind = 'canvas_user' and identity.identifier = submission.user_id and identity.is_student
+  left join lms_class
+    on lms_class.user_id = submission.user_id and lms_class.course_id = submission.course_id
+  cross join {{ source("config", "district") }} as district
+  where submission.score is not null
+
+),
+
+result as (
+
+  select * from gradebook
+  union all
+  select * from lms
+
+)
+
+-- The newest score of an item counts: a gradebook may hold several attempts as several results.
+select
+  district.district_id,
+  result.student_key,
+  result.class_key,
+  result.line_item_key,
+  result.result_source,
+  result.category,
+  cast(result.score as double) as score,
+  cast(result.score_max as double) as score_max,
+  result.scored_on
+from ({{ newest_per_key("result", ["student_key", "line_item_key", "result_source"], ["scored_on", "score"]) }}) as result
+cross join {{ source("config", "district") }} as district

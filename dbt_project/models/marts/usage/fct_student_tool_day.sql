@@ -1,0 +1,48 @@
+{{ config(materialized="incremental", incremental_strategy="replace_dates") }}
+-- One method of measuring for each row: of those that saw this student, tool and date, the best-ranked one that has
+-- minutes. Methods see the same minutes, so they are never added.
+with measured as (
+
+  select
+    person_key as student_key,
+    tool_key,
+    on_date,
+    is_in_school,
+    minutes_method,
+    sum(active_micros) as active_micros,
+    sum(sessions) as sessions,
+    sum(events) as events,
+    case
+      when sum(active_micros) is null then 0
+      when minutes_method = 'lms_interaction' then 2
+      else 1
+    end as method_rank
+  from {{ ref("int_usage_person_day") }}
+  where exclusion_reason is null
+    and is_student
+    and tool_key is not null
+    and {{ is_touched_date() }}
+  group by person_key, tool_key, on_date, is_in_school, minutes_method
+
+),
+
+best as (
+
+  {{ newest_per_key(
+      "measured", ["student_key", "tool_key", "on_date", "is_in_school"], ["method_rank", "minutes_method"]
+  ) }}
+
+)
+
+select
+  district.district_id,
+  best.student_key,
+  best.tool_key,
+  best.on_date,
+  best.is_in_school,
+  cast(best.active_micros as bigint) / 60000000.0 as active_minutes,
+  best.minutes_method,
+  cast(best.sessions as bigint) as sessions,
+  cast(best.events as bigint) as events
+from best
+cross join {{ source("config", "district") }} as district

@@ -1,0 +1,16 @@
+{{ current_records(
+    source("landing", "oneroster__courses"),
+    ["sourcedId"],
+    version="dateLastModified",
+    deleted_when="status = 'tobedeleted'"
+) }}
+
+select
+  sourcedId as sourced_id,
+  dateLastModified as date_last_modified,
+  title,
+  courseCode as course_code,
+  grades,
+  subjects,
+  org_sourcedId as org_sourced_id
+from record

@@ -1,0 +1,15 @@
+{{ current_records(
+    source("landing", "oneroster__orgs"),
+    ["sourcedId"],
+    version="dateLastModified",
+    deleted_when="status = 'tobedeleted'"
+) }}
+
+select
+  sourcedId as sourced_id,
+  dateLastModified as date_last_modified,
+  name,
+  type,
+  identifier,
+  parent_sourcedId as parent_sourced_id
+from record
