@@ -88,7 +88,7 @@ class People:
 
     def _draw_students(self) -> None:
         rng, n = self._rng, self.count
-        self.grade = (np.arange(n) * 13 // n).astype(np.int8)
+        self.grade = np.arange(n) * 13 // n
         self.school = np.empty(n, dtype=np.int32)
         for level, grades in LEVELS.items():
             schools = np.array([s.number for s in self.schools if s.level == level])
@@ -156,7 +156,7 @@ class People:
                 sections = max(2 if grade in studied and subject <= ENGLISH else 1, round(len(members) / 24))
                 # English is streamed by ability (loosely), everything else is mixed.
                 merit = self.ability[self.place_student[members]] if subject == ENGLISH and grade in studied else 0.0
-                rank = np.argsort(np.argsort(merit + 0.6 * rng.normal(size=len(members))))
+                rank = np.argsort(np.argsort(merit + 1.5 * rng.normal(size=len(members))))
                 self.place_class[members, subject] = len(columns) + rank * sections // len(members)
                 columns += [(school, grade, subject, section) for section in range(sections)]
         school_, grade_, subject_, section_ = (np.array(column, dtype=np.int32) for column in zip(*columns, strict=True))
