@@ -67,14 +67,22 @@ def parse_records(resource: Resource, rows: Sequence[Any]) -> Batch:
     return _batch(resource, columns, faults, lambda index: _text(rows[index]), _unknown(plan, objects))
 
 
-def parse_table(resource: Resource, table: pa.Table) -> Batch:
+def parse_table(
+    resource: Resource,
+    table: pa.Table,
+    *,
+    faults: Mapping[int, tuple[str, str | None]] | None = None,
+    raw: Callable[[int], str] | None = None,
+) -> Batch:
     """A table of text columns, named as the fields are -> Batch in `resource.schema`; `pulled == table.num_rows`.
 
     Blank text is absent. A field that the table has no column for is null in every row; a column that no field names
-    comes back in `Batch.unknown`. A column that already has its field's type is taken as it is.
+    comes back in `Batch.unknown`. A column that already has its field's type is taken as it is. `faults`: rows that
+    their reader found wrong already, with reason and column. `raw`: the text of a row for its reject, where it is not
+    the row of `table`.
     """
     columns: list[pa.Array] = []
-    faults: dict[int, tuple[str, str | None]] = {}
+    faults = dict(faults or {})
     for field in resource.fields:
         if field.name not in table.column_names:
             columns.append(pa.nulls(table.num_rows, field.type))
@@ -85,10 +93,10 @@ def parse_table(resource: Resource, table: pa.Table) -> Batch:
     known = {field.name for field in resource.fields} | resource.ignored
     unknown = {name: table.column(name).to_pylist() for name in table.column_names if name not in known}
 
-    def raw(index: int) -> str:
+    def text(index: int) -> str:
         return _text(table.slice(index, 1).to_pylist()[0])
 
-    return _batch(resource, columns, faults, raw, unknown)
+    return _batch(resource, columns, faults, raw or text, unknown)
 
 
 def _batch(
@@ -101,7 +109,7 @@ def _batch(
     """Table of the rows without a fault, and a Reject for each of the others in the order of the rows."""
     mandatory: dict[int, tuple[str, str | None]] = {}
     for field, column in zip(resource.fields, columns, strict=True):
-        if field.name in resource.key:
+        if field.name in resource.key and field.name not in resource.nullable_key:
             _note(mandatory, _absent(column), "missing_key", field.name)
     for field, column in zip(resource.fields, columns, strict=True):
         if field.required and field.name not in resource.key:

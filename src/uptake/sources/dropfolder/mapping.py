@@ -266,6 +266,10 @@ class Mapping(Settings):
     def globs(self) -> tuple[str, ...]:
         return (self.files,) if isinstance(self.files, str) else self.files
 
+    def has_decimal_comma(self, column: Column) -> bool:
+        is_number = column.type in ("integer", "number") or column.type.startswith("decimal")
+        return is_number and (self.decimal_comma if column.decimal_comma is None else column.decimal_comma)
+
     @cached_property
     def contract(self) -> Resource:
         required = {column.name for column in self.columns if column.required}

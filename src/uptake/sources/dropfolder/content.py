@@ -1,0 +1,219 @@
+"""A file's bytes: whole or cut short, gzipped or plain, and in whose encoding the text is.
+
+Everything here works on what was read, never on what a file's name promises.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+CHUNK = 1 << 20
+SAMPLE = 1 << 20
+IN_MEMORY = 128 << 20  # plain bytes; a larger file is read twice instead of being held
+GZIP = b"\x1f\x8b"
+_UNDEFINED_IN_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+_REPLACEMENT = "\ufffd".encode()
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+
+
+class FileRefused(Exception):
+    """The whole file goes to quarantine. `message` says why and holds no value of any row."""
+
+    def __init__(self, reason: str, message: str, *, ends_early: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.ends_early = ends_early
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """The file's bytes, unzipped where they are gzipped."""
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == GZIP
+    return gzip.open(path, "rb") if is_gzip else path.open("rb")  # type: ignore[return-value]
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """Raises FileRefused `truncated` where a gzip ends early, `unreadable` where it is damaged."""
+    try:
+        with open_plain(path) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except EOFError as error:
+        raise FileRefused("truncated", "the gzip ends before its end mark", ends_early=True) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise FileRefused("unreadable", "the gzip is damaged") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text file, read once to its end.
+
+    encoding: a Python codec, without the mark (BOM) that `skip` bytes at the beginning hold.
+    is_damaged: UTF-8 with some bytes that are none; they read as U+FFFD.
+    held: the plain bytes, where they are few enough to be kept.
+    """
+
+    path: Path
+    encoding: str
+    skip: int
+    size: int
+    is_damaged: bool = False
+    held: bytes | None = None
+
+    def utf8(self, *, sentinel: bytes = b"", skip: int = 0) -> BinaryIO:
+        """The text as a stream of UTF-8: from `skip` bytes after its beginning, and with `sentinel` at its end."""
+        stream = _Joined(self._pieces(), sentinel)
+        stream.pass_over(skip)
+        return io.BufferedReader(stream, CHUNK)
+
+    def sample(self) -> str:
+        """The beginning of the text; its last character may be a part of one."""
+        beginning = next(self._bytes(), b"")[:SAMPLE]
+        return codecs.getincrementaldecoder(self.encoding)("replace").decode(beginning)
+
+    def _pieces(self) -> Iterator[bytes]:
+        if self.encoding == "utf-8" and not self.is_damaged:
+            yield from self._bytes()
+        else:
+            for text in self._texts():
+                yield text.encode("utf-8", "replace")
+
+    def _texts(self) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder(self.encoding)("replace" if self.is_damaged else "strict")
+        try:
+            for chunk in self._bytes():
+                if text := decoder.decode(chunk):
+                    yield text
+            if text := decoder.decode(b"", final=True):
+                yield text
+        except UnicodeDecodeError as error:
+            raise FileRefused("unreadable", f"the text is not in the encoding {self.encoding}") from error
+
+    def _bytes(self) -> Iterator[bytes]:
+        pieces: Iterator[bytes] = chunks(self.path) if self.held is None else iter((self.held,))
+        skip = self.skip
+        for piece in pieces:
+            if skip < len(piece):
+                yield piece[skip:] if skip else piece
+            skip = max(0, skip - len(piece))
+
+
+class _Joined(io.RawIOBase):
+    """Pieces of bytes as one stream."""
+
+    def __init__(self, pieces: Iterator[bytes], end: bytes) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+        self._end = end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if not self._refill():
+            return 0
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def pass_over(self, count: int) -> None:
+        while count and self._refill():
+            step = min(count, len(self._rest))
+            self._rest = self._rest[step:]
+            count -= step
+
+    def _refill(self) -> bool:
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                piece, self._end = self._end, b""
+                if not piece:
+                    return False
+            self._rest = memoryview(piece)
+        return True
+
+
+def inspect(path: Path, encoding: str = "auto") -> Text:
+    """Read a text file to its end, and tell its encoding where it is not given.
+
+    A mark (BOM) decides; then UTF-16 is known by its zero bytes; what is valid UTF-8 is UTF-8. Other text is UTF-8
+    with some damage when most of its characters beyond ASCII are valid, else Windows-1252, else Latin-1 (which
+    everything is).
+    Raises FileRefused: `empty`, `truncated`, `unreadable`.
+    """
+    census = _Census()
+    held: list[bytes] | None = []
+    for chunk in chunks(path):
+        census.add(chunk)
+        if held is not None:
+            held.append(chunk)
+            if census.size > IN_MEMORY:
+                held = None
+    if census.size == 0:
+        raise FileRefused("empty", "the file is empty")
+    name, skip, is_damaged = census.verdict()
+    if encoding != "auto":
+        name = codecs.lookup(encoding).name
+        skip = skip if name in ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-8-sig") else 0
+        name, is_damaged = _without_mark(name, census.verdict()[0]), False
+    return Text(path, name, skip, census.size, is_damaged, b"".join(held) if held is not None else None)
+
+
+def _without_mark(declared: str, found: str) -> str:
+    """`utf-16` and `utf-8-sig` name codecs that eat the mark; here it is passed over already."""
+    if declared == "utf-16":
+        return found if found.startswith("utf-16") else "utf-16-le"
+    return "utf-8" if declared == "utf-8-sig" else declared
+
+
+class _Census:
+    """Counts what tells one encoding from another, chunk by chunk."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._head = b""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._wrong = 0
+        self._right = 0
+        self._is_1252 = True
+
+    def add(self, chunk: bytes) -> None:
+        if len(self._head) < 4096:
+            self._head += chunk[:4096]
+        self.size += len(chunk)
+        if chunk.isascii() and not self._decoder.getstate()[0]:
+            return
+        self._count(self._decoder.decode(chunk), chunk.count(_REPLACEMENT))
+        self._is_1252 = self._is_1252 and not _UNDEFINED_IN_1252.search(chunk)
+
+    def _count(self, text: str, meant: int) -> None:
+        wrong = max(0, text.count("\ufffd") - meant)
+        self._wrong += wrong
+        self._right += len(re.findall(r"[^\x00-\x7f\ufffd]", text))
+
+    def verdict(self) -> tuple[str, int, bool]:
+        """(codec, bytes of the mark, is damaged)."""
+        for mark, name in _BOMS:
+            if self._head.startswith(mark):
+                return name, len(mark), name == "utf-8" and self._is_broken()
+        zeros = (self._head[0::2].count(0), self._head[1::2].count(0))
+        if max(zeros) > len(self._head) // 6 and min(zeros) <= max(zeros) // 8:
+            return ("utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"), 0, False
+        if not self._is_broken():
+            return "utf-8", 0, False
+        if self._right > self._wrong:
+            return "utf-8", 0, True
+        return ("cp1252" if self._is_1252 else "latin-1"), 0, False
+
+    def _is_broken(self) -> bool:
+        return self._wrong > 0 or bool(self._decoder.getstate()[0])

@@ -1,0 +1,496 @@
+"""Files of every format -> tables of text, one column for each of the mapping's and each unknown one.
+
+A reader raises FileRefused where the whole file is wrong, and gives back the rows whose shape is wrong beside those
+that it could read. It types nothing: that is `values.parse_text`'s work.
+"""
+
+from __future__ import annotations
+
+import collections
+import csv
+import difflib
+import functools
+import io
+import itertools
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import duckdb
+import openpyxl
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from uptake.contracts import Reject
+from uptake.sources.dropfolder.content import GZIP, FileRefused, Text, chunks, inspect
+from uptake.sources.dropfolder.mapping import Column, Mapping, fingerprint, normalised
+
+DELIMITERS = (",", ";", "\t", "|")
+_BLOCK = 8 << 20
+_LARGE_BLOCK = 64 << 20
+_LARGEST_WORKBOOK = 2 << 30
+_XLSX_ROWS = 50_000
+_PARQUET_ROWS = 200_000
+_PARQUET_END = b"PAR1"
+_SENTINEL = "\x1eend of the file\x1e"
+
+
+@dataclass(slots=True)
+class TextBatch:
+    """`table`: text columns under the mapping's names, and unknown ones under their own header."""
+
+    table: pa.Table
+    rejects: list[Reject] = field(default_factory=list)
+
+
+def format_of(path: Path, mapping: Mapping) -> str:
+    if mapping.format != "auto":
+        return mapping.format
+    name = path.name.casefold().removesuffix(".gz")
+    endings = {"csv": "csv", "tsv": "csv", "txt": "csv", "xlsx": "xlsx", "ndjson": "ndjson", "jsonl": "ndjson"}
+    endings |= {"json": "ndjson", "parquet": "parquet"}
+    found = endings.get(name.rpartition(".")[2])
+    if found is None:
+        raise FileRefused("unknown_format", "the file's name does not tell its format: set `format` in the mapping")
+    return found
+
+
+def read_text(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
+    """The file's rows, in their order. Raises FileRefused; a row that was given out before may then be a part of a bad
+    file, so a caller uses nothing until the file has been read to its end."""
+    return _READERS[format_of(path, mapping)](path, mapping)
+
+
+def ends_early(path: Path, mapping: Mapping) -> bool:
+    """Whether the file looks cut: a gzip, workbook or Parquet file whose end is not there (yet)."""
+    try:
+        kind = format_of(path, mapping)
+        if kind in ("csv", "ndjson"):
+            with path.open("rb") as file:
+                is_gzip = file.read(len(GZIP)) == GZIP
+            if is_gzip:
+                collections.deque(chunks(path), maxlen=0)
+            return False
+        with _plain_file(path) as plain:
+            return not zipfile.is_zipfile(plain) if kind == "xlsx" else _tail(plain) != _PARQUET_END
+    except FileRefused as refusal:
+        return refusal.ends_early
+
+
+# --- the header --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """names: what each column of the file is called in the table; None for one without a title."""
+
+    names: tuple[str | None, ...]
+
+
+def match_header(mapping: Mapping, titles: Sequence[str], *, is_sparse: bool = False) -> Header:
+    """Hold a file's titles to the mapping. Raises FileRefused `changed_header` that says what changed.
+
+    is_sparse: the format leaves out what is null (NDJSON), so only required columns must be there.
+    """
+    found = [normalised(title) for title in titles]
+    known = {normalised(header): column for column in _in_file(mapping) for header in column.headers}
+    here = {known[title].name for title in found if title in known}
+    if not here:
+        raise FileRefused(
+            "changed_header",
+            "none of the declared columns is there: the header row is missing, or this is another file"
+            + (f" (declared: {', '.join(known)})" if len(known) <= 20 else ""),
+        )
+    missing = [
+        column.headers[0]
+        for column in _in_file(mapping)
+        if column.name not in here and not column.may_be_absent and (column.required or not is_sparse)
+    ]
+    new = [title for title, name in zip(titles, found, strict=True) if name and name not in known]
+    twice = sorted({name for name in found if name and found.count(name) > 1})
+    changes = _changes(missing, [] if mapping.allow_extra else new, twice)
+    if not changes and mapping.header_sha256 and fingerprint(titles) != mapping.header_sha256:
+        changes = ["the columns are another set, or stand in another order, than header_sha256 was made of"]
+    if changes:
+        raise FileRefused("changed_header", "; ".join(changes))
+    taken = {column.name for column in mapping.columns}
+    names: list[str | None] = []
+    for title, name in zip(titles, found, strict=True):
+        own = f"{title} (unknown)" if title in taken else title
+        names.append(known[name].name if name in known else own if name else None)
+    return Header(tuple(names))
+
+
+def _changes(missing: list[str], new: list[str], twice: list[str]) -> list[str]:
+    changes = []
+    by_name = {normalised(title): title for title in new}
+    for title in missing:
+        close = difflib.get_close_matches(normalised(title), by_name, n=1, cutoff=0.6)
+        changes.append(f"missing: {title}" + (f" (renamed to {by_name[close[0]]}?)" if close else ""))
+    changes += [f"new: {title}" for title in new]
+    changes += [f"twice: {name}" for name in twice]
+    return changes
+
+
+def _in_file(mapping: Mapping) -> list[Column]:
+    return [column for column in mapping.columns if not column.from_file_name]
+
+
+# --- CSV ---------------------------------------------------------------------------------------------------------
+
+
+def _read_csv(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
+    text = inspect(path, mapping.encoding)
+    delimiter, titles, skip = _csv_header(text, mapping)
+    names = match_header(mapping, titles).names
+    for table, rejects in _rows(text, delimiter, len(titles), skip):
+        yield _named(table, names, rejects, is_damaged=text.is_damaged)
+
+
+def _csv_header(text: Text, mapping: Mapping) -> tuple[str, list[str], int]:
+    """(delimiter, titles, bytes of UTF-8 up to the first row), by the delimiter that shows most declared columns."""
+    candidates = DELIMITERS if mapping.delimiter == "auto" else (mapping.delimiter,)
+    known = {normalised(header) for column in _in_file(mapping) for header in column.headers}
+    sample = text.sample()
+    best: tuple[tuple[int, int], str, list[str], int] | None = None
+    for delimiter in candidates:
+        titles, skip = _first_record(sample, delimiter, mapping.skip_lines)
+        score = (len(known & {normalised(title) for title in titles}), len(titles))
+        if titles and (best is None or score > best[0]):
+            best = (score, delimiter, titles, skip)
+    if best is None:
+        raise FileRefused("empty", "there is no header row")
+    return best[1:]
+
+
+def _first_record(sample: str, delimiter: str, skip_lines: int) -> tuple[list[str], int]:
+    passed: list[str] = []
+
+    def counted() -> Iterator[str]:
+        for number, line in enumerate(io.StringIO(sample, newline="")):
+            passed.append(line)
+            if number >= skip_lines:
+                yield line
+
+    try:
+        for record in csv.reader(counted(), delimiter=delimiter):
+            if any(title.strip() for title in record):
+                return record, len("".join(passed).encode("utf-8", "replace"))
+    except csv.Error:  # a title that is longer than any title: this is no such text
+        return [], 0
+    return [], 0
+
+
+Rows = tuple[pa.Table, list[Reject]]
+
+
+def _rows(text: Text, delimiter: str, width: int, skip: int, *, is_quoted: bool = True) -> Iterator[Rows]:
+    """Rows of a delimited text, columns named 0, 1, ...
+
+    A row of our own is put behind the last one: where it does not come out again, a quotation mark was opened and never
+    closed, and has swallowed rows. Raises FileRefused.
+    """
+    names = [str(place) for place in range(width)]
+    sentinel = f"\n{_SENTINEL}{delimiter * (width - 1)}\n".encode()
+    is_whole = False
+    for table, rejects in _blocks(text, names, delimiter, skip=skip, sentinel=sentinel, is_quoted=is_quoted):
+        if is_whole:
+            raise FileRefused("unreadable", "the mark of the end of a file stands inside it")
+        if table.num_rows and table.column("0")[-1].as_py() == _SENTINEL:
+            is_whole = True
+            table = table.slice(0, table.num_rows - 1)  # noqa: PLW2901
+        if table.num_rows or rejects:
+            yield table, rejects
+    if not is_whole:
+        raise FileRefused("unclosed_quote", "a quotation mark is opened and never closed")
+
+
+def _blocks(
+    text: Text, names: list[str], delimiter: str, *, skip: int, sentinel: bytes, is_quoted: bool
+) -> Iterator[Rows]:
+    """A row that is longer than a block, or a stray quotation mark, upsets Arrow's cutting of the text into blocks: a
+    text that is held is then read as one block, a larger one is refused."""
+
+    def parsed(block: int) -> Iterator[Rows]:
+        with text.utf8(sentinel=sentinel, skip=skip) as stream:
+            yield from _parsed(stream, names, delimiter, block, is_quoted)
+
+    whole = text.size * 3 + len(sentinel) + 16  # UTF-8 of a one-byte encoding is at most three times as long
+    try:
+        if text.held is None:
+            yield from parsed(_LARGE_BLOCK)
+            return
+        try:
+            found = list(parsed(_BLOCK))
+        except pa.ArrowInvalid:
+            found = list(parsed(whole))
+    except pa.ArrowInvalid as error:
+        raise FileRefused("unreadable", "its rows cannot be told apart") from error
+    yield from found
+
+
+def _parsed(stream: BinaryIO, names: list[str], delimiter: str, block: int, is_quoted: bool) -> Iterator[Rows]:
+    rejects: list[Reject] = []
+
+    def keep(row: pacsv.InvalidRow) -> str:
+        rejects.append(Reject("wrong_column_count", None, row.text))
+        return "skip"
+
+    reader = pacsv.open_csv(
+        stream,
+        read_options=pacsv.ReadOptions(column_names=names, block_size=block, use_threads=False),
+        parse_options=pacsv.ParseOptions(
+            delimiter=delimiter,
+            quote_char='"' if is_quoted else False,
+            newlines_in_values=is_quoted,
+            invalid_row_handler=keep,
+        ),
+        convert_options=pacsv.ConvertOptions(
+            column_types={name: pa.string() for name in names},
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        ),
+    )
+    for batch in reader:
+        found, rejects = rejects, []
+        yield pa.Table.from_batches([batch]), found
+    if rejects:
+        yield pa.table({name: pa.array([], pa.string()) for name in names}), rejects
+
+
+def _named(
+    table: pa.Table, names: Sequence[str | None], rejects: list[Reject], *, is_damaged: bool = False
+) -> TextBatch:
+    """Columns under their names. Rows that hold a value in a column without a title, or bytes that are no text, are
+    rejected."""
+    titled = [(place, name) for place, name in enumerate(names) if name is not None]
+    untitled = [place for place, name in enumerate(names) if name is None]
+    result = pa.table([table.column(place) for place, _ in titled], names=[name for _, name in titled])
+    bad: list[tuple[str, Any]] = []
+    if untitled:
+        bad.append(("wrong_column_count", _any(table.column(place).is_valid() for place in untitled)))
+    if is_damaged:
+        bad.append(("bad_encoding", _any(_contains(column, "\ufffd") for column in result.columns)))
+    for reason, mask in bad:
+        if pc.any(mask).as_py():
+            rows = result.filter(mask).to_pylist()
+            rejects = [*rejects, *(Reject(reason, None, orjson.dumps(row).decode()) for row in rows)]
+    if bad:
+        result = result.filter(pc.invert(_any(mask for _, mask in bad)))
+    return TextBatch(result, rejects)
+
+
+def _any(masks: Iterable[pa.ChunkedArray]) -> pa.ChunkedArray:
+    return functools.reduce(pc.or_, masks)
+
+
+def _contains(column: pa.ChunkedArray, text: str) -> pa.ChunkedArray:
+    return pc.match_substring(column, text).fill_null(False)
+
+
+# --- NDJSON ------------------------------------------------------------------------------------------------------
+
+
+def _read_ndjson(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
+    text = inspect(path, mapping.encoding)
+    with duckdb.connect() as connection:
+
+        def lines() -> Iterator[Rows]:
+            return _rows(text, "\x1f", 1, 0, is_quoted=False)
+
+        every_key = _if_object('json_keys("0")')
+        keys: dict[str, None] = {}
+        for table, _ in lines():
+            connection.register("lines", table)
+            found = connection.sql(f"SELECT DISTINCT unnest({every_key}) FROM lines").fetchall()
+            keys |= dict.fromkeys(sorted(key for (key,) in found))
+        if not keys:
+            raise FileRefused("unreadable", "no line is a JSON object")
+        titles, pointers = _json_places(mapping, list(keys))
+        names = match_header(mapping, titles, is_sparse=True).names
+        commas = {column.name for column in mapping.columns if mapping.has_decimal_comma(column)}
+        values = ", ".join(
+            f"{_if_object(_json_text(pointer, has_comma=name in commas))} AS {_quoted(name)}"
+            for pointer, name in zip(pointers, names, strict=True)
+            if name
+        )
+        for table, rejects in lines():
+            connection.register("lines", table)
+            result = connection.sql(f'SELECT {values}, {_if_object("true")} AS "\x1e" FROM lines').to_arrow_table()
+            is_object = result.column("\x1e").is_valid()
+            broken = table.column("0").filter(pc.invert(is_object)).to_pylist()
+            batch = _named(
+                result.drop_columns(["\x1e"]).filter(is_object),
+                [name for name in names if name],
+                [*rejects, *(Reject("unreadable", None, line) for line in broken)],
+                is_damaged=text.is_damaged,
+            )
+            yield batch
+
+
+def _if_object(expression: str) -> str:
+    """Nothing of a line that is no JSON object; DuckDB raises on a line that is no JSON, so it must not look at one."""
+    return f"""CASE WHEN json_valid("0") THEN CASE WHEN json_type("0") = 'OBJECT' THEN {expression} END END"""
+
+
+def _json_text(pointer: Sequence[str], *, has_comma: bool) -> str:
+    place = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in pointer).replace("'", "''")
+    text = f"""json_extract_string("0", '{place}')"""
+    if has_comma:  # a JSON number has a point, whatever the texts of the file have
+        return f"""CASE WHEN json_type("0", '{place}') = 'DOUBLE' THEN replace({text}, '.', ',') ELSE {text} END"""
+    return text
+
+
+def _json_places(mapping: Mapping, keys: list[str]) -> tuple[list[str], list[list[str]]]:
+    """Titles as `match_header` wants them, and for each the way to its value: a key, or a key and the keys inside."""
+    by_name = {normalised(key): key for key in keys}
+    titles: list[str] = []
+    pointers: list[list[str]] = []
+    used: set[str] = set()
+    for column in _in_file(mapping):
+        for header in column.headers:
+            outer, *inner = header.split(".")
+            if inner and normalised(header) not in by_name and normalised(outer) in by_name:
+                titles.append(header)
+                pointers.append([by_name[normalised(outer)], *inner])
+                used.add(by_name[normalised(outer)])
+    whole = [key for key in keys if key not in used]
+    return [*titles, *whole], [*pointers, *([key] for key in whole)]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+# --- XLSX --------------------------------------------------------------------------------------------------------
+
+
+def _read_xlsx(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
+    with _plain_file(path) as file:
+        if not zipfile.is_zipfile(file):
+            raise FileRefused("truncated", "the workbook's end is missing, or it is no workbook", ends_early=True)
+        file.seek(0)
+        try:
+            yield from _sheet_rows(file, mapping)
+        except FileRefused:
+            raise
+        except Exception as error:  # openpyxl raises whatever its parsers stumble upon
+            raise FileRefused("unreadable", f"the workbook cannot be read ({type(error).__name__})") from error
+
+
+def _sheet_rows(file: BinaryIO, mapping: Mapping) -> Iterator[TextBatch]:
+    if sum(part.file_size for part in zipfile.ZipFile(file).infolist()) > _LARGEST_WORKBOOK:
+        raise FileRefused("unreadable", "the workbook is too large: export it as CSV")
+    workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    if mapping.sheet is not None and mapping.sheet not in workbook.sheetnames:
+        raise FileRefused("missing_sheet", f"there is no sheet {mapping.sheet!r}")
+    sheet = workbook[mapping.sheet] if mapping.sheet is not None else workbook.worksheets[0]
+    sheet.reset_dimensions()  # what some writers say of a sheet's size is wrong
+    rows = itertools.islice(sheet.iter_rows(values_only=True), mapping.skip_lines, None)
+    titles = next((_titles(row) for row in rows if any(cell is not None for cell in row)), None)
+    if titles is None:
+        raise FileRefused("empty", "there is no header row")
+    names = match_header(mapping, titles).names
+    commas = {column.name for column in mapping.columns if mapping.has_decimal_comma(column)}
+    has_comma = [name in commas for name in names]
+    filled = (row for row in rows if any(cell is not None for cell in row))
+    while chunk := list(itertools.islice(filled, _XLSX_ROWS)):
+        yield _sheet_batch(chunk, names, has_comma)
+
+
+def _titles(row: Sequence[Any]) -> list[str]:
+    titles = ["" if cell is None else str(cell) for cell in row]
+    while titles and not titles[-1].strip():
+        titles.pop()
+    return titles
+
+
+def _sheet_batch(chunk: list[tuple[Any, ...]], names: Sequence[str | None], has_comma: list[bool]) -> TextBatch:
+    width = len(names)
+    rejects = [
+        Reject("wrong_column_count", None, orjson.dumps([_cell(cell) for cell in row]).decode())
+        for row in chunk
+        if any(cell is not None for cell in row[width:])
+    ]
+    kept = [row for row in chunk if not any(cell is not None for cell in row[width:])]
+    columns = [
+        pa.array([_cell(row[place], comma) if place < len(row) else None for row in kept], pa.string())
+        for place, comma in enumerate(has_comma)
+    ]
+    return _named(pa.table(columns, names=[str(place) for place in range(width)]), names, rejects)
+
+
+def _cell(value: Any, has_comma: bool = False) -> str | None:
+    """A cell as text: a number without an exponent, a date in ISO 8601, a moment at midnight as its date."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal):
+        text = format(Decimal(repr(value) if isinstance(value, float) else value), "f")
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return text.replace(".", ",") if has_comma else text
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ")
+    return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+# --- Parquet -----------------------------------------------------------------------------------------------------
+
+
+def _read_parquet(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
+    with _plain_file(path) as file:
+        if _tail(file) != _PARQUET_END:
+            raise FileRefused("truncated", "the Parquet file's end is missing, or it is none", ends_early=True)
+        try:
+            source = pq.ParquetFile(file)
+            names = match_header(mapping, source.schema_arrow.names).names
+            commas = {column.name for column in mapping.columns if mapping.has_decimal_comma(column)}
+            for batch in source.iter_batches(batch_size=_PARQUET_ROWS):
+                columns = [
+                    _as_text(column, name, name in commas) for column, name in zip(batch.columns, names, strict=True)
+                ]
+                yield _named(pa.table(columns, names=[str(place) for place in range(len(names))]), names, [])
+        except (pa.ArrowException, OSError) as error:
+            raise FileRefused("unreadable", f"the Parquet file cannot be read ({type(error).__name__})") from error
+
+
+def _as_text(column: pa.Array, name: str | None, has_comma: bool) -> pa.Array:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _as_text(column.dictionary_decode(), name, has_comma)
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise FileRefused("unreadable", f"column {name} is {kind}: only plain values can be mapped")
+    if pa.types.is_timestamp(kind):
+        column = column.cast(pa.timestamp("us", tz=kind.tz and "UTC"), safe=False)
+    text = column.cast(pa.string())
+    return pc.replace_substring(text, ".", ",") if has_comma and not pa.types.is_string(kind) else text
+
+
+def _plain_file(path: Path) -> BinaryIO:
+    """A file that one can seek in, unzipped where it is gzipped."""
+    with path.open("rb") as file:
+        is_gzip = file.read(len(GZIP)) == GZIP
+    return io.BytesIO(b"".join(chunks(path))) if is_gzip else path.open("rb")
+
+
+def _tail(file: BinaryIO) -> bytes:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - len(_PARQUET_END)))
+    return file.read()
+
+
+_READERS: dict[str, Callable[[Path, Mapping], Iterator[TextBatch]]] = {
+    "csv": _read_csv,
+    "ndjson": _read_ndjson,
+    "xlsx": _read_xlsx,
+    "parquet": _read_parquet,
+}

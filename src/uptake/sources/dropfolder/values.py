@@ -1,0 +1,167 @@
+"""Texts of a file -> typed values, as its mapping says; what does not fit is a reject.
+
+Formats, time zones, decimal commas, texts that mean null and allowed values are handled here, column by column and
+whole; what is left (ISO dates, plain numbers, booleans, keys) is `uptake.parsing`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Mapped
+
+import duckdb
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from uptake.contracts import TIMESTAMP, Batch
+from uptake.parsing import parse_table
+from uptake.sources.dropfolder.mapping import Column, Mapping
+from uptake.sources.dropfolder.readers import TextBatch
+
+_GROUPED = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$"
+_WITH_COMMA = r"^[+-]?([0-9]{1,3}([. \x{00A0}\x{202F}][0-9]{3})+|[0-9]+)(,[0-9]+)?$"
+_WHOLE = r"^\s*([+-]?[0-9]+)\.0*\s*$"
+_ISO_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_ISO_TIME = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
+_ISO_LOCAL = rf"{_ISO_DAY}([T ]{_ISO_TIME})?"
+_ISO_ZONED = rf"{_ISO_DAY}[T ]{_ISO_TIME} ?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)"
+_ISO_MIDNIGHT = rf"{_ISO_DAY}([T ]00:00(:00(\.0+)?)?)?"
+_EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+
+Fault = tuple[str, str | None]
+
+
+def parse_text(mapping: Mapping, batch: TextBatch, captured: Mapped[str, str]) -> Batch:
+    """`captured`: values from the file's name, one for every row. Rows in = rows of the batch + its rejects."""
+    texts = batch.table
+    for name, value in captured.items():
+        texts = texts.append_column(name, pa.repeat(pa.scalar(value), texts.num_rows))
+    typed = {name: _one_array(texts.column(name)) for name in texts.column_names}
+    faults: dict[int, Fault] = {}
+    for column in mapping.columns:
+        if column.name in typed:
+            typed[column.name], wrong = _typed(mapping, column, typed[column.name])
+            for reason, rows in wrong.items():
+                for row in rows:
+                    faults.setdefault(row, (reason, column.name))
+
+    def raw(row: int) -> str:
+        return orjson.dumps(texts.slice(row, 1).to_pylist()[0]).decode()
+
+    parsed = parse_table(mapping.contract, pa.table(typed), faults=faults, raw=raw)
+    parsed.rejects = [*batch.rejects, *parsed.rejects]
+    return parsed
+
+
+Wrong = dict[str, list[int]]  # reason -> rows
+
+
+def _typed(mapping: Mapping, column: Column, text: pa.Array) -> tuple[pa.Array, Wrong]:
+    """The column typed, or as text that `parse_table` types; and the rows that do not fit."""
+    nulls = mapping.null_texts if column.null_texts is None else column.null_texts
+    text = pc.if_else(pc.is_in(text, pa.array(nulls, pa.string())), pa.scalar(None, pa.string()), text)
+    if column.values:
+        return _allowed(text, column.values)
+    if column.type == "date":
+        return _dates(text, column.formats)
+    if column.type == "timestamp":
+        return _instants(text, column.formats, column.time_zone or mapping.time_zone)
+    if mapping.has_decimal_comma(column):
+        return _with_comma(text)
+    if column.type in {"integer", "number"} or column.type.startswith("decimal"):
+        return _plain_number(text, is_integer=column.type == "integer"), {}
+    return text, {}
+
+
+def _allowed(text: pa.Array, values: tuple[str, ...]) -> tuple[pa.Array, Wrong]:
+    known = pa.array([value.casefold() for value in values], pa.string())
+    place = pc.index_in(pc.utf8_lower(pc.utf8_trim_whitespace(text)), known)
+    return pa.array(values, pa.string()).take(place), _where("not_allowed", _lost(text, place))
+
+
+def _with_comma(text: pa.Array) -> tuple[pa.Array, Wrong]:
+    """`1.234,5` and `1 234,5` -> `1234.5`. A point that groups nothing is wrong here, not a decimal point."""
+    text = pc.utf8_trim_whitespace(text)
+    fits = pc.match_substring_regex(text, _WITH_COMMA)
+    plain = pc.replace_substring(pc.replace_substring_regex(text, r"[. \x{00A0}\x{202F}]", ""), ",", ".")
+    return pc.if_else(fits, plain, pa.scalar(None, pa.string())), _where("not_number", pc.invert(fits))
+
+
+def _plain_number(text: pa.Array, *, is_integer: bool) -> pa.Array:
+    """Without commas that group thousands; a whole number that was written `25.0` as an integer."""
+    if pc.any(pc.match_substring(text, ",")).as_py():
+        text = pc.if_else(pc.match_substring_regex(text, _GROUPED), pc.replace_substring(text, ",", ""), text)
+    if is_integer and pc.any(pc.match_substring(text, ".")).as_py():
+        text = pc.replace_substring_regex(text, _WHOLE, r"\1")
+    return text
+
+
+def _dates(text: pa.Array, formats: tuple[str, ...]) -> tuple[pa.Array, Wrong]:
+    longest = pc.max(pc.binary_length(text)).as_py() or 0
+    if not formats and longest <= len("2020-01-01"):
+        return text, {}
+    iso = f"CASE WHEN regexp_full_match(c, '{_ISO_MIDNIGHT}') THEN try_cast(left(c, 10) AS DATE) END"
+    by_format = [f"try_strptime(c, {_literal(pattern)})::DATE" for pattern in formats]
+    found = _select(f"SELECT coalesce({', '.join([*by_format, iso])}) AS on_date FROM column_of", text)
+    days = _one_array(found.column("on_date"))
+    return days, _where("not_date", _lost(text, days))
+
+
+def _instants(text: pa.Array, formats: tuple[str, ...], zone: str | None) -> tuple[pa.Array, Wrong]:
+    """UTC. A local time that the clocks show twice (they go back) is the earlier of the two; one that they never show
+    (they go forward) is wrong."""
+    readings = [_reading(pattern) for pattern in formats]
+    readings.append((f"CASE WHEN regexp_full_match(c, '{_ISO_ZONED}') THEN try_cast(c AS TIMESTAMPTZ) END", True))
+    readings.append((f"CASE WHEN regexp_full_match(c, '{_ISO_LOCAL}') THEN try_cast(c AS TIMESTAMP) END", False))
+    cases = " ".join(
+        f"WHEN ({sql}) IS NOT NULL THEN {{'at': ({sql}){' ::TIMESTAMP' * is_zoned}, 'is_zoned': {is_zoned}}}"
+        for sql, is_zoned in readings
+    )
+    found = _select(
+        f"""
+        SELECT CASE WHEN year(r.at) BETWEEN 1000 AND 9998 THEN r.at END AS at, r.is_zoned
+        FROM (SELECT CASE {cases} END AS r FROM column_of)
+        """,
+        text,
+    )
+    at, is_zoned = _one_array(found.column("at")), _one_array(found.column("is_zoned"))
+    instants = at.cast(TIMESTAMP)
+    wrong = _where("not_timestamp", _lost(text, at))
+    if zone is not None:
+        local = pc.assume_timezone(at, zone, ambiguous="earliest", nonexistent="earliest")
+        is_shown = pc.or_(is_zoned, pc.equal(pc.local_timestamp(local), at))
+        wrong |= _where("time_skipped_by_clock", pc.invert(is_shown))
+        instants = pc.if_else(is_zoned, instants, local.cast(TIMESTAMP))
+    return instants, wrong
+
+
+def _reading(pattern: str) -> tuple[str, bool]:
+    """SQL of a time in a format, null where it does not fit, and whether it is of a known zone."""
+    if pattern in _EPOCHS:
+        return f"TRY(make_timestamptz(try_cast(c AS BIGINT) * {_EPOCHS[pattern]}))", True
+    return f"try_strptime(c, {_literal(pattern)})", "%z" in pattern
+
+
+def _select(query: str, text: pa.Array) -> pa.Table:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("texts", pa.table({"c": text}))
+        return connection.sql(f"WITH column_of AS (SELECT trim(c) AS c FROM texts) {query}").to_arrow_table()
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _lost(text: pa.Array, typed: pa.Array) -> pa.Array:
+    return pc.and_(text.is_valid(), typed.is_null())
+
+
+def _where(reason: str, mask: pa.Array) -> Wrong:
+    rows = pc.indices_nonzero(mask.fill_null(False)).to_pylist()
+    return {reason: rows} if rows else {}
+
+
+def _one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    combined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
