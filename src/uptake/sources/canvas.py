@@ -8,15 +8,21 @@ Ids are 64-bit integers, beyond what a double holds; they stay exact here.
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field as Key
-from pydantic import HttpUrl
 
-from uptake.config import SourceSettings
-from uptake.contracts import TIMESTAMP, Field, Resource
+from uptake.contracts import TIMESTAMP, Batch, Field, Resource, Window
+from uptake.credentials import Credential
+from uptake.errors import ConfigError
+from uptake.parsing import parse_records
+from uptake.sources.api import BATCH_ROWS, ApiSettings, ApiSource, utc_text
+from uptake.sources.auth import BearerToken
+from uptake.sources.paging import Page, ahead, gathered, link_pages, rows_at_top, rows_in
+from uptake.sources.windows import DAY, WEEK, entity_windows, tiles
 
 _ID = pa.int64()
 _DAILY = timedelta(days=1)
@@ -256,15 +262,177 @@ RESOURCES: dict[str, Resource] = {
 }
 
 
-class CanvasSettings(SourceSettings):
-    """url: the district's Canvas. account: its root account. history_days: how far back page views are first read."""
+_STATES = ("active", "invited", "creation_pending", "completed", "inactive")
+# Canvas writes last_activity_at at most every few minutes.
+_ACTIVITY_MARGIN = timedelta(minutes=15)
+
+
+class CanvasSettings(ApiSettings):
+    """url: the district's Canvas. account: its root account. page_size: Canvas may give less.
+
+    history_days: how far back page views are read at first; Canvas keeps 30 days in this list.
+    """
 
     kind: Literal["canvas"] = "canvas"
-    url: HttpUrl
     account: str = "self"
     page_size: Annotated[int, Key(ge=1, le=100)] = 100
     history_days: Annotated[int, Key(ge=1, le=30)] = 30
 
 
-class Canvas:
-    settings_model = CanvasSettings
+class Canvas(ApiSource):
+    """One Canvas account and what is below it.
+
+    Sections, enrolments, assignments and submissions are asked for course by course, page views person by person. The
+    list of courses and the last activity of each person are read once for each `with` block.
+    """
+
+    kind: ClassVar[str] = "canvas"
+    namespace: ClassVar[str] = "canvas"
+    settings_model: ClassVar[type[CanvasSettings]] = CanvasSettings
+    declared = RESOURCES
+
+    def __init__(self, settings: CanvasSettings, credential: Credential | None) -> None:
+        super().__init__(settings, credential)
+        self._account = f"api/v1/accounts/{settings.account}"
+        self._page_size = settings.page_size
+        self._history = timedelta(days=settings.history_days)
+        self._courses: list[int] | None = None
+        self._last_active: dict[int, datetime] | None = None
+
+    def _auth(self, settings: CanvasSettings, credential: Credential) -> BearerToken:
+        if not credential.password:
+            raise ConfigError(
+                f"connection {settings.connection!r} has no access token", remedy="put it in its password."
+            )
+        return BearerToken(credential.password)
+
+    def windows(self, resource: Resource, *, since: datetime | None, until: datetime, full: bool) -> list[Window]:
+        if resource.kind == "entity":
+            return entity_windows(resource, since, until, full)
+        first = until - self._history
+        return tiles(max(since, first) if since and not full else first, until, (WEEK, DAY))
+
+    def pull(self, resource: Resource, window: Window) -> Iterator[Batch]:
+        for page in gathered(ahead(self._pages(resource.name, window)), BATCH_ROWS):
+            yield parse_records(resource, page.rows)
+
+    def probe(self) -> str:
+        answer = self.client.get(self._account)
+        name = answer.data.get("name") if isinstance(answer.data, dict) else None
+        return f"Canvas at {answer.url.host} answers and takes the credential; account {name!r}."
+
+    def _pages(self, name: str, window: Window) -> Iterator[Page]:
+        match name:
+            case "accounts":
+                yield Page([self.client.get(self._account).data])
+                yield from self._list(f"{self._account}/sub_accounts", {"recursive": "true"})
+            case "terms":
+                yield from self._list(f"{self._account}/terms", {"workflow_state[]": "all"}, "enrollment_terms")
+            case "courses":
+                yield from self._course_pages()
+            case "users":
+                yield from self._list(f"{self._account}/users", {"include[]": "email"})
+            case "submissions":
+                yield from self._submission_pages(window)
+            case "page_views":
+                yield from self._page_view_pages(window)
+            case "enrollments":
+                yield from self._enrollment_pages()
+            case _:
+                yield from self._of_each_course(name, {})
+
+    def _list(
+        self, path: str, params: dict[str, Any] | Sequence[tuple[str, Any]], name: str | None = None
+    ) -> Iterator[Page]:
+        pairs = [*(params.items() if isinstance(params, dict) else params), ("per_page", self._page_size)]
+        return link_pages(self.client, path, pairs, rows_in(name) if name else rows_at_top)
+
+    def _course_pages(self) -> Iterator[Page]:
+        found: list[int] = []
+        for page in self._list(f"{self._account}/courses", {}):
+            found.extend(_ids(page.rows))
+            yield page
+        self._courses = found
+
+    def _course_ids(self) -> list[int]:
+        if self._courses is None:
+            for _ in self._course_pages():
+                pass
+        return self._courses or []
+
+    def _of_each_course(self, path: str, params: dict[str, Any] | Sequence[tuple[str, Any]]) -> Iterator[Page]:
+        for course in self._course_ids():
+            yield from self._list(f"api/v1/courses/{course}/{path}", params)
+
+    def _enrollment_pages(self) -> Iterator[Page]:
+        latest: dict[int, datetime] = {}
+        for page in self._of_each_course("enrollments", [("state[]", state) for state in _STATES]):
+            for person, moment in _activity(page.rows):
+                if person not in latest or latest[person] < moment:
+                    latest[person] = moment
+            yield page
+        self._last_active = latest
+
+    def _submission_pages(self, window: Window) -> Iterator[Page]:
+        """Of each course: everything, or what was handed in and what was graded since the window's start.
+
+        Canvas reads the two filters together as "both", so they are asked for one after the other.
+        """
+        asked: list[tuple[str, Any]] = [("student_ids[]", "all")]
+        filters: list[list[tuple[str, Any]]] = [[]]
+        if window.mode == "incremental" and window.start is not None:
+            since = utc_text(window.start)
+            filters = [[("submitted_since", since)], [("graded_since", since)]]
+        for course in self._course_ids():
+            for extra in filters:
+                for page in self._list(f"api/v1/courses/{course}/students/submissions", [*asked, *extra]):
+                    for row in page.rows:
+                        if isinstance(row, dict):
+                            row.setdefault("course_id", course)
+                    yield page
+
+    def _page_view_pages(self, window: Window) -> Iterator[Page]:
+        """Of each person who may have been active in the window: last seen after its start.
+
+        A later activity hides an earlier one, so "last seen before its end" would lose people.
+        """
+        if window.start is None or window.end is None:
+            raise ValueError("page views are asked for by a window of time")
+        span = {"start_time": utc_text(window.start), "end_time": utc_text(window.end)}
+        for person in self._active_since(window.start - _ACTIVITY_MARGIN):
+            for page in self._list(f"api/v1/users/{person}/page_views", span):
+                rows = [row for row in page.rows if _is_within(row, window.start, window.end)]
+                yield Page(rows)
+
+    def _active_since(self, moment: datetime) -> list[int]:
+        if self._last_active is None:
+            for _ in self._enrollment_pages():
+                pass
+        return sorted(person for person, last in (self._last_active or {}).items() if last >= moment)
+
+
+def _ids(rows: Iterable[Any]) -> list[int]:
+    return [row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), int)]
+
+
+def _activity(rows: Iterable[Any]) -> Iterator[tuple[int, datetime]]:
+    """(person, last activity) of enrolments that have one. What is malformed is rejected where it is parsed."""
+    for row in rows:
+        if isinstance(row, dict) and isinstance(row.get("user_id"), int):
+            moment = _moment(row.get("last_activity_at"))
+            if moment is not None:
+                yield row["user_id"], moment
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _is_within(row: Any, start: datetime, end: datetime) -> bool:
+    """False only for a view of another window, which Canvas may send when the ends are inclusive."""
+    moment = _moment(row.get("created_at")) if isinstance(row, dict) else None
+    return moment is None or start <= moment < end

@@ -1,19 +1,45 @@
 """Cisco Umbrella Reporting v2: what the web filter saw.
 
-Protocol: https://developer.cisco.com/docs/cloud-security/umbrella-api-reference-reporting-overview
+Protocol: https://developer.cisco.com/docs/cloud-security/umbrella-api-reference-reporting-overview (activity, time
+range, "the order within one second is not guaranteed"),
+https://developer.cisco.com/docs/cloud-security/umbrella-api-pagination/ and
+https://developer.cisco.com/docs/cloud-security/token-overview (a token for an hour, by HTTP basic).
+
+How a span is read without losing a row. Offsets are not safe here: rows of one second come in another order each time,
+so that a page's end may cut them anywhere, and beyond some offset (10,000 is seen in the field) the API refuses. So the
+walk goes by time: of each answer the whole seconds are taken, and the next question ends (or starts) at the second that
+the answer may have cut. It ends at an empty answer; how many rows an answer may hold does not matter. A second that
+fills an answer by itself is read by offset, again and again until nothing new turns up.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Literal
+import hashlib
+import operator
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal
 
+import orjson
 import pyarrow as pa
 from pydantic import Field as Key
 from pydantic import HttpUrl
 
-from uptake.config import SourceSettings
-from uptake.contracts import TIMESTAMP, Field, Resource
+from uptake.contracts import TIMESTAMP, Batch, Field, Resource, Window
+from uptake.credentials import Credential
+from uptake.errors import ContractError, TransientError
+from uptake.parsing import parse_records
+from uptake.sources.api import BATCH_ROWS, ApiSettings, ApiSource
+from uptake.sources.auth import ClientCredentials
+from uptake.sources.paging import Page, ahead, gathered, rows_in
+from uptake.sources.windows import DAY, HOUR, tiles
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
 
 RESOURCES: dict[str, Resource] = {
     "activity": Resource(
@@ -37,19 +63,225 @@ RESOURCES: dict[str, Resource] = {
         cursor=True,
         lookback=timedelta(hours=2),
         full_sync_every=None,
+        ignored=_names(
+            (
+                "identities date time externalip internalip destinationip sourceip egress device datacenter policy "
+                "policycategories threats allapplications allowedapplications blockedapplications querytype returncode "
+                "responsefilename blockedfiletype bundleid amp tenantcontrols port antivirusthreats requestmethod "
+                "responsesize requestsize statuscode useragent referer warnstatus sha256 isolated datalossprevention "
+                "securityoverridden contenttype forwardingmethod httperrors rule"
+            )
+        ),
         doc="One request of a person, device or network.",
     )
 }
 
 
-class UmbrellaSettings(SourceSettings):
-    """url: the API's host. page_size: rows asked for at once. history_days: how far back the first pull reads."""
+_SECOND = 1000
+_ROUNDS = 20
+_ADDRESS = r"[^\s@()<>,;]+@[^\s@()<>,;]+"
+_BARE_ADDRESS = re.compile(_ADDRESS)
+_TRAILING_ADDRESS = re.compile(rf"[(<]({_ADDRESS})[)>]\s*$")
+# Umbrella's identity types, by what they stand for. A type that is not here says nothing about who it was.
+_USERS = frozenset({"directory_user", "gsuite_user", "google_user", "saml_user", "user"})
+_DEVICES = frozenset(
+    {"roaming", "anyconnect", "mobile_device", "mobile", "chromebook", "chromeos", "directory_computer", "device"}
+)
+_NETWORKS = frozenset(
+    {"network", "internal_network", "site", "network_device", "network_tunnel", "tunnel", "virtual_appliance"}
+)
+
+Labels = tuple[str | None, str | None, str | None, str | None]
+
+
+class UmbrellaSettings(ApiSettings):
+    """url: the API's host. page_size: rows asked for at once. history_days: how far back the first pull reads.
+
+    traffic: which requests: of all kinds, or those of DNS or of the proxy only.
+    """
 
     kind: Literal["umbrella"] = "umbrella"
     url: HttpUrl = HttpUrl("https://api.umbrella.com")
     page_size: Annotated[int, Key(ge=1, le=5000)] = 1000
     history_days: Annotated[int, Key(ge=1, le=400)] = 30
+    traffic: Literal["all", "dns", "proxy"] = "all"
 
 
-class Umbrella:
-    settings_model = UmbrellaSettings
+class Umbrella(ApiSource):
+    """Activity of one Umbrella organisation."""
+
+    kind: ClassVar[str] = "umbrella"
+    namespace: ClassVar[str] = "umbrella"
+    settings_model: ClassVar[type[UmbrellaSettings]] = UmbrellaSettings
+    declared = RESOURCES
+    trusted_domain = "umbrella.com"  # reports are redirected to the region that holds them
+
+    def __init__(self, settings: UmbrellaSettings, credential: Credential | None) -> None:
+        super().__init__(settings, credential)
+        self._path = "reports/v2/activity" + ("" if settings.traffic == "all" else f"/{settings.traffic}")
+        self._page_size = settings.page_size
+        self._history = timedelta(days=settings.history_days)
+        # The hash of a row must tell nothing to one who guesses rows, so it is keyed by what only the puller has.
+        secret = credential.password.encode() if credential else b""
+        self._hash_key = hashlib.blake2b(secret, digest_size=32, person=b"uptake-event-key").digest()
+
+    def _auth(self, settings: UmbrellaSettings, credential: Credential) -> ClientCredentials:
+        return ClientCredentials(
+            f"{self._base}/auth/v2/token", credential, connection=self._connection, renew_on=(401, 403)
+        )
+
+    def windows(self, resource: Resource, *, since: datetime | None, until: datetime, full: bool) -> list[Window]:
+        first = until - self._history
+        return tiles(first if full or since is None else since, until, (DAY, HOUR))
+
+    def pull(self, resource: Resource, window: Window) -> Iterator[Batch]:
+        if window.start is None or window.end is None:
+            raise ValueError("activity is asked for by a window of time")
+        labels = Identities()
+        for page in gathered(ahead(self._walk(_ms(window.start), _ms(window.end))), BATCH_ROWS):
+            for row in page.rows:
+                if isinstance(row, dict):
+                    row["event_key"] = event_key(row, self._hash_key)
+                    row["user_label"], row["device_label"], row["network_label"], row["identity_type"] = labels.of(row)
+            yield parse_records(resource, page.rows)
+
+    def probe(self) -> str:
+        answer = self.client.get(self._path, {"from": "-1hours", "to": "now", "limit": 1, "offset": 0})
+        rows_in("data")(answer)
+        return f"Umbrella at {answer.url.host} answers and takes the credential."
+
+    def _walk(self, start: int, end: int) -> Iterator[Page]:
+        """Rows of [start, end), in milliseconds."""
+        spans = [(start, end)]
+        odd: dict[str, Any] = {}  # rows without a time: they may turn up in any answer
+        while spans:
+            start, end = spans.pop()
+            rows = self._ask(start, end, odd).rows if start < end else []
+            if not rows:
+                continue
+            seconds = [row["timestamp"] // _SECOND * _SECOND for row in rows]
+            first, last = min(seconds), max(seconds)
+            if first == last:
+                yield from self._one_second(max(start, first), min(end, first + _SECOND), odd)
+                # Whichever way the rows are sorted: what lies on either side of this second is still to be asked.
+                spans += [(start, first), (first + _SECOND, end)]
+            elif all(map(operator.ge, seconds, seconds[1:])):
+                yield Page([row for row, second in zip(rows, seconds, strict=True) if second > first])
+                spans.append((start, first + _SECOND))
+            elif all(map(operator.le, seconds, seconds[1:])):
+                yield Page([row for row, second in zip(rows, seconds, strict=True) if second < last])
+                spans.append((last, end))
+            else:
+                middle = (start + end) // 2 // _SECOND * _SECOND
+                middle = middle if start < middle < end else first + _SECOND
+                spans += [(start, middle), (middle, end)]
+        if odd:
+            yield Page(list(odd.values()))
+
+    def _one_second(self, start: int, end: int, odd: dict[str, Any]) -> Iterator[Page]:
+        """Rows of one second: one answer where it holds them all, else walks by offset until two bring nothing new."""
+        found: dict[str, Any] = {}
+        idle = 0
+        for _ in range(_ROUNDS):
+            rows, answers = self._by_offset(start, end, odd)
+            if answers <= 1:
+                yield Page(rows)
+                return
+            known = len(found)
+            found.update((event_key(row, self._hash_key), row) for row in rows)
+            idle = idle + 1 if len(found) == known else 0
+            if len(found) == len(rows) or idle == 2:
+                yield Page(list(found.values()))
+                return
+        raise TransientError(f"the rows of one second keep changing while they are read ({len(found)} seen so far)")
+
+    def _by_offset(self, start: int, end: int, odd: dict[str, Any]) -> tuple[list[Any], int]:
+        rows: list[Any] = []
+        offset = answers = 0
+        while (part := self._ask(start, end, odd, offset)).rows:
+            rows.extend(part.rows)
+            offset = part.offset
+            answers += 1
+        return rows, answers
+
+    def _ask(self, start: int, end: int, odd: dict[str, Any], offset: int = 0) -> _Part:
+        """Rows of [start, end) in the first answer from `offset` on that has any; none where there are no more.
+
+        Whether the API's own ends are inclusive is not said, so the millisecond before is asked for too, and what lies
+        outside is left out. Raises ContractError for a row far outside, which shows a clock or unit that is not ours.
+        """
+        while True:
+            params = {"from": start - 1, "to": end, "limit": self._page_size, "offset": offset}
+            answer = rows_in("data")(self.client.get(self._path, params))
+            offset += len(answer)
+            inside = []
+            for row in answer:
+                moment = row.get("timestamp") if isinstance(row, dict) else None
+                if not isinstance(moment, int):
+                    odd[event_key(row, self._hash_key)] = row
+                elif start <= moment < end:
+                    inside.append(row)
+                elif not start - _SECOND <= moment <= end + _SECOND:
+                    raise ContractError(
+                        "the web filter answered with events of another time than was asked for",
+                        remedy="check that the source's url is Umbrella Reporting v2, whose times are milliseconds.",
+                    )
+            if inside or not answer:
+                return _Part(inside, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    rows: list[Any]
+    offset: int
+
+
+class Identities:
+    """Who a row is about: the address of a person, the name of a device, the name of a network."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+
+    def of(self, row: dict[str, Any]) -> Labels:
+        """(user, device, network, closest kind). Of a person only the address is kept: the name goes nowhere."""
+        found: dict[str | None, str | None] = {}
+        identities = row.get("identities")
+        for identity in identities if isinstance(identities, list) else ():
+            try:
+                place = identity["type"]["type"], identity["label"]
+                kind, label = self._known.get(place) or self._read(place)
+            except (TypeError, KeyError, AttributeError):
+                continue  # not an identity: it says nothing of who it was, and the row itself is still good
+            found.setdefault(kind, label)
+        closest = next((kind for kind in ("user", "device", "network") if kind in found), None)
+        return found.get("user"), found.get("device"), found.get("network"), closest
+
+    def _read(self, place: tuple[str, str]) -> tuple[str | None, str | None]:
+        kind, label = place[0].lower(), place[1].strip()
+        if kind in _USERS:
+            read: tuple[str | None, str | None] = "user", address_in(label)
+        elif kind in _DEVICES:
+            read = "device", label or None
+        elif kind in _NETWORKS:
+            read = "network", label or None
+        else:
+            read = None, None
+        self._known[place] = read
+        return read
+
+
+def address_in(label: str) -> str | None:
+    """`user@domain` of a label such as `Name (user@domain)`; None where there is none, and the name is forgotten."""
+    if _BARE_ADDRESS.fullmatch(label):
+        return label
+    found = _TRAILING_ADDRESS.search(label)
+    return found[1] if found else None
+
+
+def event_key(row: Any, key: bytes) -> str:
+    """Keyed BLAKE2b of the vendor's row, whatever the order of its names. 32 hex characters."""
+    return hashlib.blake2b(orjson.dumps(row, option=orjson.OPT_SORT_KEYS), digest_size=16, key=key).hexdigest()
+
+
+def _ms(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

@@ -1,0 +1,108 @@
+"""Credentials on the wire: OAuth 2.0 client credentials (RFC 6749, section 4.4) and fixed bearer tokens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Generator
+from typing import Any, Literal
+
+import httpx
+
+from uptake.credentials import Credential
+from uptake.errors import ConfigError, PermanentError, TransientError
+from uptake.sources.http import decoded, is_throttle, retry_after
+
+_DEFAULT_LIFE_SECONDS = 3600.0  # RFC 6749 lets `expires_in` be absent
+
+
+class BearerToken(httpx.Auth):
+    """A token that a person made and that stays."""
+
+    def __init__(self, token: str) -> None:
+        self._header = f"Bearer {token}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = self._header
+        yield request
+
+
+class ClientCredentials(httpx.Auth):
+    """Asks for a token when there is none, when it is about to expire, and once more when the vendor refuses it.
+
+    style: `basic` sends id and secret in the Authorization header, `form` in the body.
+    renew_on: statuses that mean "this token is over". A second refusal of a fresh token goes to the caller.
+    """
+
+    requires_response_body = True
+
+    def __init__(
+        self,
+        token_url: str,
+        credential: Credential,
+        *,
+        connection: str,
+        scopes: tuple[str, ...] = (),
+        style: Literal["basic", "form"] = "basic",
+        renew_on: Collection[int] = (401,),
+        margin_seconds: float = 60,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not (credential.login and credential.password):
+            raise ConfigError(
+                f"connection {connection!r} has no client id or no secret", remedy="set its login and its password."
+            )
+        self._url = httpx.URL(token_url)
+        self._credential = credential
+        self._connection = connection
+        self._scopes = scopes
+        self._style = style
+        self._renew_on = frozenset(renew_on)
+        self._margin = margin_seconds
+        self._clock = clock
+        self._token: str | None = None
+        self._renew_at = 0.0
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        is_fresh = self._token is None or self._clock() >= self._renew_at
+        if is_fresh:
+            self._accept((yield self._token_request()))
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        response = yield request
+        if response.status_code in self._renew_on and not is_fresh and not is_throttle(response):
+            self._accept((yield self._token_request()))
+            request.headers["Authorization"] = f"Bearer {self._token}"
+            yield request
+
+    def _token_request(self) -> httpx.Request:
+        form = {"grant_type": "client_credentials"}
+        if self._scopes:
+            form["scope"] = " ".join(self._scopes)
+        if self._style == "form":
+            form |= {"client_id": self._credential.login, "client_secret": self._credential.password}
+        request = httpx.Request("POST", self._url, data=form, headers={"Accept": "application/json"})
+        if self._style == "basic":
+            basic = httpx.BasicAuth(self._credential.login, self._credential.password)
+            return next(basic.auth_flow(request))
+        return request
+
+    def _accept(self, response: httpx.Response) -> None:
+        place = f"token endpoint {self._url.host}{self._url.path}"
+        if is_throttle(response) or response.status_code >= 500:
+            raise TransientError(f"{place} answered {response.status_code}", retry_after=retry_after(response))
+        if response.status_code != 200:
+            raise PermanentError(
+                f"{place} refused the client id and secret ({response.status_code})",
+                remedy=f"mend connection {self._connection!r}: id, secret and the scopes that the vendor granted.",
+            )
+        answer: Any = decoded(response, place)
+        token = answer.get("access_token") if isinstance(answer, dict) else None
+        if not isinstance(token, str) or not token:
+            raise TransientError(f"{place} answered without an access token")
+        life = answer.get("expires_in", _DEFAULT_LIFE_SECONDS)
+        try:
+            seconds = float(life)
+        except (TypeError, ValueError):
+            seconds = _DEFAULT_LIFE_SECONDS
+        self._token = token
+        # A life shorter than twice the margin would have every request ask for a token.
+        self._renew_at = self._clock() + max(seconds - self._margin, seconds / 2)

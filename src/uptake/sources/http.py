@@ -1,0 +1,232 @@
+"""One HTTP client for every vendor: what is worth a retry, what is not, and what a person is told.
+
+Retried here, within a budget: throttling (429, and 403 where the vendor means "slow down"), 408, 5xx, timeouts, broken
+connections, truncated bodies, HTML in place of JSON. The vendor's `Retry-After` (RFC 9110, section 10.2.3: seconds or
+an HTTP date) is kept; without it the wait is exponential with jitter. A wait that the budget does not hold is left to
+the scheduler: the TransientError carries it. Everything else is a PermanentError with its remedy.
+
+Errors and logs name method, host, path and status: never a query, a token or a body, which may hold what identifies
+a child.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any
+
+import httpx
+import orjson
+import tenacity
+
+from uptake.errors import PermanentError, TransientError
+
+log = logging.getLogger(__name__)
+# httpx writes whole URLs at INFO, and queries hold ids.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+_REDIRECTS = 5
+_THROTTLE_TEXT = re.compile(rb"rate.?limit|throttl|too many requests", re.IGNORECASE)
+_PERSON_IN_PATH = re.compile(r"(/users/)[^/]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A JSON answer: decoded body, headers, and the URL that gave it (to resolve links against; never to be shown)."""
+
+    data: Any
+    headers: httpx.Headers
+    url: httpx.URL
+    links: Mapping[str, str]
+
+
+class HttpClient:
+    """GETs of JSON from one vendor.
+
+    connection: name of the credential, for remedies. attempts and retry_seconds bound what is spent on one request.
+    trusted_domain: besides the base URL's own origin, hosts under this domain may be given the credential when the
+    vendor redirects there.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        auth: httpx.Auth,
+        *,
+        connection: str,
+        timeout_seconds: float = 60,
+        retry_seconds: float = 300,
+        attempts: int = 8,
+        trusted_domain: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._base = httpx.URL(base_url.rstrip("/") + "/")
+        self._connection = connection
+        self._trusted_domain = trusted_domain
+        self._timeout_seconds = timeout_seconds
+        self._client = httpx.Client(
+            auth=auth,
+            timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, 15)),
+            headers={"Accept": "application/json", "User-Agent": "uptake"},
+            transport=transport,
+        )
+        self._retry = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TransientError),
+            wait=_Wait(),
+            stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_before_delay(retry_seconds),
+            sleep=sleep,
+            before_sleep=_log_wait,
+            reraise=True,
+        )
+
+    def __enter__(self) -> HttpClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def get(self, path: str | httpx.URL, params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None) -> Answer:
+        """`path` under the base URL, or a whole URL that a former answer gave. Raises Transient- or PermanentError."""
+        url = path if isinstance(path, httpx.URL) else self._base.join(path.lstrip("/"))
+        if params:
+            url = url.copy_merge_params(_pairs(params))
+        self.require_own(url)
+        return self._retry(self._ask, url)
+
+    def require_own(self, url: httpx.URL) -> None:
+        """Raises PermanentError when the credential would go to a host that is not the vendor's."""
+        if _origin(url) == _origin(self._base):
+            return
+        domain = self._trusted_domain
+        if domain and url.scheme == "https" and (url.host == domain or url.host.endswith(f".{domain}")):
+            return
+        raise PermanentError(
+            f"{self._base.host} points to {url.scheme}://{url.host}, which the credential is not meant for",
+            remedy="check the source's url with the vendor.",
+        )
+
+    def _ask(self, url: httpx.URL) -> Answer:
+        place = f"GET {shown(url)}"
+        try:
+            response = self._client.get(url)
+            for _ in range(_REDIRECTS):
+                if not response.has_redirect_location:
+                    break
+                url = response.url.join(response.headers["location"])
+                self.require_own(url)
+                response = self._client.get(url)
+        except httpx.TimeoutException as error:
+            raise TransientError(f"no answer from {place} within {self._timeout_seconds:g} s") from error
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise TransientError(
+                f"connection to {place} broke off ({type(error).__name__})",
+                remedy="check the source's url and that this machine can reach it.",
+            ) from error
+        if response.status_code != 200:
+            raise _refusal(response, place, self._connection)
+        return Answer(decoded(response, place), response.headers, response.url, _links(response))
+
+
+def decoded(response: httpx.Response, place: str) -> Any:
+    """JSON body. Raises TransientError: a broken or foreign body is what proxies and restarting servers send."""
+    body = response.content
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        is_html = body.lstrip()[:1] == b"<" or "html" in response.headers.get("content-type", "")
+        what = "HTML in place of JSON" if is_html else f"JSON that breaks off or is malformed ({len(body)} bytes)"
+        raise TransientError(f"{place} sent {what}", retry_after=retry_after(response)) from error
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Seconds that the vendor asks to wait; None where it names none."""
+    text = response.headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def is_throttle(response: httpx.Response) -> bool:
+    """429, or the 403 by which some vendors say that a quota is used up."""
+    if response.status_code == 429:
+        return True
+    if response.status_code != 403:
+        return False
+    if response.headers.get("retry-after"):
+        return True
+    remaining = response.headers.get("x-rate-limit-remaining", "")
+    is_spent = bool(re.fullmatch(r"-\d+(\.\d+)?|0+(\.0+)?", remaining))
+    return is_spent or _THROTTLE_TEXT.search(response.content[:2000]) is not None
+
+
+def _refusal(response: httpx.Response, place: str, connection: str) -> TransientError | PermanentError:
+    status = response.status_code
+    if is_throttle(response):
+        return TransientError(f"{place} throttles ({status})", retry_after=retry_after(response))
+    if status in (408, 425) or (status >= 500 and status not in (501, 505)):
+        return TransientError(f"{place} answered {status}", retry_after=retry_after(response))
+    if status in (401, 403):
+        return PermanentError(
+            f"{place} refused the credential ({status})",
+            remedy=f"mend connection {connection!r}: its secret may have expired, or may not be allowed to read this.",
+        )
+    if status == 404:
+        return PermanentError(f"{place} does not exist (404)", remedy="check the source's url with the vendor.")
+    return PermanentError(f"{place} answered {status}", remedy="ask the vendor what it means for this address.")
+
+
+def shown(url: httpx.URL) -> str:
+    """The part of a URL that may be shown: no query, and nothing that stands for a person."""
+    path = _PERSON_IN_PATH.sub(r"\1…", url.path)
+    return f"{url.scheme}://{url.netloc.decode()}{path}"
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+
+
+def _pairs(params: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> httpx.QueryParams:
+    return httpx.QueryParams(params if isinstance(params, Mapping) else list(params))
+
+
+def _links(response: httpx.Response) -> dict[str, str]:
+    """`Link` header (RFC 8288) by relation; header name and relation in any case."""
+    return {str(rel).lower(): link["url"] for rel, link in response.links.items() if "url" in link}
+
+
+class _Wait(tenacity.wait.wait_base):
+    """The vendor's own wait, else 0.5, 1, 2, ... up to 30 s, each shortened by up to half at random."""
+
+    _backoff = tenacity.wait_exponential(multiplier=0.5, max=30)
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        if isinstance(error, TransientError) and error.retry_after is not None:
+            return error.retry_after
+        longest = self._backoff(retry_state)
+        return longest / 2 + tenacity.wait_random(0, longest / 2)(retry_state)
+
+
+def _log_wait(retry_state: tenacity.RetryCallState) -> None:
+    error = retry_state.outcome.exception() if retry_state.outcome else None
+    log.warning("%s; asking again in %.1f s", getattr(error, "message", error), retry_state.upcoming_sleep)

@@ -1,0 +1,178 @@
+"""Walks over a collection that comes in pages.
+
+The rule of both: only the vendor says where the end is, and it says so in one way. An offset walk ends at the first
+empty page, since a server may clamp `limit` without a word (500 given, 1,000 asked), and its total may be absent, or be
+counted at another time. A link walk ends where there is no `next`.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+
+from uptake.errors import ContractError, PermanentError
+from uptake.sources.http import Answer, HttpClient, shown
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows as the vendor sent them. total: the vendor's count of the whole collection, where it gave one."""
+
+    rows: list[Any]
+    total: int | None = None
+
+
+def offset_pages(
+    client: HttpClient,
+    path: str,
+    params: Mapping[str, Any],
+    *,
+    page_size: int,
+    rows_of: Callable[[Answer], list[Any]],
+) -> Iterator[Page]:
+    """`limit`/`offset` walk: on by what came back, until an empty page.
+
+    Raises PermanentError when a page is the page before it again: the server does not heed `offset`.
+    """
+    offset = 0
+    before: list[Any] | None = None
+    while True:
+        answer = client.get(path, {**params, "limit": page_size, "offset": offset})
+        rows = rows_of(answer)
+        if not rows:
+            return
+        if rows == before:
+            raise PermanentError(
+                f"the same page came twice from {shown(answer.url)}: offset is not heeded",
+                remedy="ask the vendor how to page.",
+            )
+        yield Page(rows, total_count(answer))
+        offset += len(rows)
+        before = rows
+
+
+def link_pages(
+    client: HttpClient,
+    path: str,
+    params: Mapping[str, Any] | Sequence[tuple[str, Any]],
+    rows_of: Callable[[Answer], list[Any]],
+) -> Iterator[Page]:
+    """Follow `Link: <…>; rel="next"` as it is, to the vendor's own origin only (RFC 8288).
+
+    Raises PermanentError when a link leads elsewhere, or back to where the walk has been.
+    """
+    answer = client.get(path, params)
+    seen: set[httpx.URL] = set()
+    while True:
+        yield Page(rows_of(answer), total_count(answer))
+        following = answer.links.get("next")
+        if following is None:
+            return
+        url = answer.url.join(following)
+        client.require_own(url)
+        if url in seen:
+            raise PermanentError(
+                f"the links of {shown(answer.url)} go in a circle", remedy="ask the vendor how to page."
+            )
+        seen.add(url)
+        answer = client.get(url)
+
+
+def total_count(answer: Answer) -> int | None:
+    """`X-Total-Count`, where it is there and is a number."""
+    text = answer.headers.get("x-total-count", "")
+    return int(text) if text.isdecimal() else None
+
+
+def rows_in(name: str) -> Callable[[Answer], list[Any]]:
+    """Rows under `name` of the answer's object. Raises ContractError when they are not there."""
+
+    def rows_of(answer: Answer) -> list[Any]:
+        rows = answer.data.get(name) if isinstance(answer.data, dict) else None
+        if not isinstance(rows, list):
+            raise ContractError(
+                f"the answer of {shown(answer.url)} holds no list {name!r}",
+                remedy="check that the source's url and kind are right.",
+            )
+        return rows
+
+    return rows_of
+
+
+def rows_at_top(answer: Answer) -> list[Any]:
+    """The answer itself is the list. Raises ContractError when it is not."""
+    if not isinstance(answer.data, list):
+        raise ContractError(
+            f"the answer of {shown(answer.url)} is not a list", remedy="check that the source's url and kind are right."
+        )
+    return answer.data
+
+
+def gathered(pages: Iterable[Page], rows: int) -> Iterator[Page]:
+    """Pages put together to at least `rows` rows each (the last may have fewer): Arrow likes few and big batches.
+
+    The total is the last one that was given.
+    """
+    held: list[Any] = []
+    total = None
+    for page in pages:
+        held.extend(page.rows)
+        total = page.total if page.total is not None else total
+        if len(held) >= rows:
+            yield Page(held, total)
+            held = []
+    if held:
+        yield Page(held, total)
+
+
+_END = object()
+
+
+def ahead(items: Iterable[T], depth: int = 4) -> Iterator[T]:
+    """The same items, fetched by a thread that runs up to `depth` ahead: the vendor works while we parse.
+
+    One request is under way at a time, as before. An error comes out where its item would have. Leaving early stops
+    the thread before its next item.
+    """
+    ready: queue.Queue[Any] = queue.Queue(maxsize=depth)
+    left = threading.Event()
+
+    def put(item: object) -> None:
+        while not left.is_set():
+            with suppress(queue.Full):
+                ready.put(item, timeout=0.2)
+                return
+
+    def fetch() -> None:
+        try:
+            for item in items:
+                put(item)
+                if left.is_set():
+                    return
+        except Exception as error:  # noqa: BLE001  raised again in the thread that asks
+            put(_Failure(error))
+        else:
+            put(_END)
+
+    thread = threading.Thread(target=fetch, name="pages-ahead", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not _END:
+            if isinstance(item, _Failure):
+                raise item.error
+            yield item
+    finally:
+        left.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: Exception
