@@ -1,0 +1,1 @@
+"""Checks of a candidate snapshot: expectations, their results and their history."""

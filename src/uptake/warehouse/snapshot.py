@@ -1,0 +1,253 @@
+"""A candidate snapshot: the marts that people read, copied out of the writer's file into two files of their own.
+
+Which file a table goes to is said by its dbt model (`config: {meta: {snapshot: leaders}}` or `restricted`). A table
+that says nothing goes nowhere. A leaders' table with a person-level column is refused here, and a check then rejects
+the candidate and names it; the column never reaches the leaders' file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import duckdb
+
+from uptake import __version__
+from uptake.config import District
+from uptake.errors import PermanentError, TransientError
+from uptake.operations.models import Snapshot
+from uptake.operations.session import writing
+from uptake.project import Project
+from uptake.warehouse import durable
+
+Audience = Literal["leaders", "restricted"]
+AUDIENCES: tuple[Audience, ...] = get_args(Audience)
+
+# A column that names one person, whatever its vendor calls a person. Keys of schools, classes and tools pass.
+PERSON_COLUMN = re.compile(
+    r"(^|_)(student|person|people|staff|teacher|user|learner|pupil|guardian|viewer)_?(key|id|ids|keys|number)$"
+    r"|(^|_)(e?mail|e_mail|username|user_name|login|login_id|given_name|family_name|first_name|last_name|full_name"
+    r"|birth_?date|date_of_birth|sis_number|sourced_?id|ip_address|device_label|user_label|pseudonym)($|_)",
+    re.IGNORECASE,
+)
+
+# Tables are stored in the order in which pages filter them, so that a reader skips most row groups.
+READING_ORDER = (
+    "on_date",
+    "scored_on",
+    "basis",
+    "dimension",
+    "subgroup",
+    "org_level",
+    "org_key",
+    "level",
+    "level_value",
+    "source",
+    "resource",
+    "tool_key",
+    "week_start_on",
+    "contract_key",
+    "student_key",
+    "class_key",
+)
+
+ID_FORMAT = re.compile(r"\d{8}T\d{6}-\d{6}")
+_STAMP = "%Y%m%dT%H%M%S-%f"
+CANDIDATE_PREFIX = "candidate-"
+BUILDING_PREFIX = ".building-"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """`path` holds leaders.duckdb, restricted.duckdb and manifest.json, complete and closed."""
+
+    id: str
+    path: Path
+    manifest: dict[str, Any]
+
+    def file(self, audience: Audience) -> Path:
+        return self.path / f"{audience}.duckdb"
+
+
+def make_candidate(project: Project, district: District, run_id: str) -> Candidate:
+    """Copy the tables that the dbt manifest tags into a new candidate folder.
+
+    Call it where the build is called, one at a time for each district: it opens the writer's file read-only.
+    Raises PermanentError when nothing was built or a tagged table is missing, TransientError while a build is writing.
+    """
+    folder = project.published(district.id)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for leftover in folder.glob(f"{BUILDING_PREFIX}*"):
+        shutil.rmtree(leftover)
+
+    created_at = datetime.now(UTC)
+    snapshot_id = _next_id(folder, created_at)
+    building = folder / f"{BUILDING_PREFIX}{snapshot_id}"
+    building.mkdir(mode=0o700)
+    tagged = _tagged_tables(project.state_dir / "dbt" / district.id / "target" / MANIFEST, district.id)
+    copied = _copy(project.warehouse(district.id), building, tagged, district.id)
+    manifest = {
+        "id": snapshot_id,
+        "district": district.id,
+        "district_name": district.name,
+        "is_simulated": district.is_simulated,
+        "time_zone": district.time_zone,
+        "minimum_n": district.privacy.minimum_n,
+        "run_id": run_id,
+        "created_at": created_at.isoformat(),
+        "published_at": None,
+        "data_complete_through": copied.complete_through.isoformat() if copied.complete_through else None,
+        "code_version": __version__,
+        "checks": None,
+        "tables": copied.rows,
+        "files": {audience: describe_file(building / f"{audience}.duckdb") for audience in AUDIENCES},
+        "refused": copied.refused,
+    }
+    durable.write_json(building / MANIFEST, manifest)
+    candidate = Candidate(snapshot_id, folder / f"{CANDIDATE_PREFIX}{snapshot_id}", manifest)
+    durable.rename(building, candidate.path)
+    with writing(project.operations) as session:
+        session.add(
+            Snapshot(
+                id=snapshot_id,
+                district=district.id,
+                run_id=run_id,
+                status="candidate",
+                created_at=created_at,
+                data_complete_through=copied.complete_through,
+                code_version=__version__,
+            )
+        )
+    for older in folder.glob(f"{CANDIDATE_PREFIX}*"):
+        if older != candidate.path:
+            shutil.rmtree(older)
+    return candidate
+
+
+def _next_id(folder: Path, now: datetime) -> str:
+    """The time, and always after every id in the folder: the newest snapshot is the one with the highest id."""
+    taken = [path.name.removeprefix(CANDIDATE_PREFIX) for path in folder.iterdir()]
+    newest = max((name for name in taken if ID_FORMAT.fullmatch(name)), default=None)
+    if newest is not None:
+        now = max(now, datetime.strptime(newest, _STAMP).replace(tzinfo=UTC) + timedelta(microseconds=1))
+    return now.strftime(_STAMP)
+
+
+@dataclass(frozen=True, slots=True)
+class _Copied:
+    rows: dict[str, int]
+    refused: dict[str, list[str]]
+    complete_through: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Tagged:
+    schema: str
+    name: str
+    audience: Audience
+
+
+def _tagged_tables(path: Path, district_id: str) -> list[_Tagged]:
+    try:
+        nodes: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["nodes"]
+    except FileNotFoundError as error:
+        raise _nothing_built(district_id) from error
+    tagged = []
+    for node in nodes.values():
+        config = node.get("config") or {}
+        audience = (config.get("meta") or {}).get("snapshot")
+        if audience is None or config.get("materialized") == "ephemeral":
+            continue
+        if audience not in AUDIENCES:
+            raise PermanentError(
+                f"model {node['name']} has meta snapshot {audience!r}",
+                remedy=f"write one of {', '.join(AUDIENCES)} in the model's YAML, or leave it out.",
+                district=district_id,
+            )
+        tagged.append(_Tagged(node["schema"], node.get("alias") or node["name"], audience))
+    return sorted(tagged, key=lambda table: table.name)
+
+
+def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str) -> _Copied:
+    rows: dict[str, int] = {}
+    refused: dict[str, list[str]] = {}
+    complete: list[date] = []
+    with _attached(warehouse, target, district_id) as connection:
+        for table in tagged:
+            source = f'"{warehouse.stem}"."{table.schema}"."{table.name}"'
+            try:
+                columns = [column[0] for column in connection.execute(f"SELECT * FROM {source} LIMIT 0").description]
+            except duckdb.CatalogException as error:
+                raise PermanentError(
+                    f"the warehouse has no table {table.schema}.{table.name}",
+                    remedy="run `uptake build` to its end, then check again.",
+                    district=district_id,
+                ) from error
+            if table.audience == "leaders" and (personal := [c for c in columns if PERSON_COLUMN.search(c)]):
+                refused[table.name] = personal
+                continue
+            keys = [key for key in READING_ORDER if key in columns]
+            order = f"ORDER BY {', '.join(keys)}" if keys else ""
+            copy = f'"{_alias(table.audience)}"."{table.name}"'
+            connection.execute(f"CREATE TABLE {copy} AS SELECT * FROM {source} {order}")
+            rows[table.name] = _scalar(connection, f"SELECT count(*) FROM {copy}")
+            # A source's own date is not the date to which the answers are complete.
+            if table.audience == "leaders" and "data_complete_through" in columns and "source" not in columns:
+                through = _scalar(connection, f"SELECT max(data_complete_through)::DATE FROM {copy}")
+                complete += [through] if through else []
+    for audience in AUDIENCES:
+        file = target / f"{audience}.duckdb"
+        file.chmod(0o600)
+        durable.sync(file)
+    return _Copied(rows, refused, max(complete, default=None))
+
+
+@contextmanager
+def _attached(warehouse: Path, target: Path, district_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    if not warehouse.exists():
+        raise _nothing_built(district_id)
+    with duckdb.connect(config={"temp_directory": str(target / "spill")}) as connection:
+        try:
+            # Under its own name: views of the warehouse name their tables in full.
+            connection.execute(f"ATTACH '{warehouse}' AS \"{warehouse.stem}\" (READ_ONLY)")
+        except duckdb.IOException as error:
+            raise TransientError(
+                "the warehouse is being written",
+                remedy="wait for the build to end; the one-slot pool of the district keeps the two apart.",
+                district=district_id,
+            ) from error
+        for audience in AUDIENCES:
+            connection.execute(f"ATTACH '{target / audience}.duckdb' AS \"{_alias(audience)}\"")
+        yield connection
+        for audience in AUDIENCES:
+            connection.execute(f'DETACH "{_alias(audience)}"')
+    shutil.rmtree(target / "spill", ignore_errors=True)
+
+
+def _alias(audience: Audience) -> str:
+    return f"snapshot {audience}"  # no district id has a space in it
+
+
+def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def describe_file(file: Path) -> dict[str, Any]:
+    """Size and digest: what was checked is what is published."""
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return {"bytes": file.stat().st_size, "sha256": digest}
+
+
+def _nothing_built(district_id: str) -> PermanentError:
+    return PermanentError("nothing was built yet", remedy="run `uptake build` first.", district=district_id)
