@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+import orjson
+import pyarrow as pa
 from pydantic import Field as Key
 from pydantic import field_validator, model_validator
 
@@ -158,6 +160,18 @@ class DropFolder:
         except OSError as error:
             raise _gone(file.name) from error
 
+    def reparse(self, resource: Resource, raws: Sequence[str]) -> Batch:
+        """Rows that were rejected, read again as the mapping now stands.
+
+        What is no row (a line with another number of columns, a whole file that was refused) cannot come back alone.
+        """
+        records = [_record(raw) for raw in raws]
+        rows = [record for record in records if record is not None]
+        lost = [Reject("not_replayable", None, raw) for raw, row in zip(raws, records, strict=True) if row is None]
+        names = dict.fromkeys(name for row in rows for name in row)
+        texts = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
+        return parse_text(self._mappings[resource.name], TextBatch(texts, lost), {})
+
     def probe(self) -> str:
         """How many files each mapping finds. Raises PermanentError when the folder is not there."""
         counts = {name: sum(1 for _ in self._candidates(name)) for name in self._mappings}
@@ -237,6 +251,16 @@ def _read_whole(path: Path, mapping: Mapping) -> Iterable[TextBatch]:
             held.append(text)
             held = held if size <= IN_MEMORY else None
     return read_text(path, mapping) if held is None else held
+
+
+def _record(raw: str) -> dict[str, str | None] | None:
+    """A row as `parse_text` writes it to a reject; None for any other text."""
+    try:
+        record = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    is_row = isinstance(record, dict) and all(value is None or isinstance(value, str) for value in record.values())
+    return record if is_row else None
 
 
 def _gone(name: str) -> TransientError:
