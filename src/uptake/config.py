@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, time, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +17,18 @@ from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from uptake.errors import ConfigError
 
@@ -37,6 +50,29 @@ class SourceSettings(Settings):
     pull_every_minutes: Annotated[int, Field(ge=1)] = 60
 
 
+def _typed_source(entry: Any) -> Any:
+    """A source entry as the settings of its kind, whose own errors keep their place in the file."""
+    from uptake.sources.registry import settings_model  # noqa: PLC0415 - the registry imports SourceSettings
+
+    if not isinstance(entry, dict) or "kind" not in entry:
+        return entry
+    try:
+        model = settings_model(entry["kind"])
+    except ValueError as error:
+        raise _wrong(str(error), "kind") from error
+    return model.model_validate(entry)
+
+
+TypedSource = Annotated[SourceSettings, BeforeValidator(_typed_source)]
+
+
+def _wrong(message: str, *where: str | int) -> ValidationError:
+    """An error at a place below the model that raises it."""
+    # The message is an argument, not the template: it may hold braces of its own.
+    problem = PydanticCustomError("wrong", "{message}", {"message": message})
+    return ValidationError.from_exception_data("settings", [InitErrorDetails(type=problem, loc=where, input=None)])
+
+
 class Span(Settings):
     name: str
     starts_on: date
@@ -49,9 +85,22 @@ class Span(Settings):
         return self
 
 
+# A day, or a span with a name. Told apart by their shape, so that an error speaks of one of them and not of both.
+DayOff = Annotated[
+    Annotated[Span, Tag("span")] | Annotated[date, Tag("day")],
+    Discriminator(lambda value: "span" if isinstance(value, dict | Span) else "day"),
+]
+
+
 class SchoolHours(Settings):
     start: time = time(8, 0)
     end: time = time(15, 30)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> SchoolHours:
+        if self.end <= self.start:
+            raise ValueError("end is not after start")
+        return self
 
 
 class Calendar(Settings):
@@ -59,7 +108,7 @@ class Calendar(Settings):
 
     school_years: Annotated[tuple[Span, ...], Field(min_length=1)]
     terms: tuple[Span, ...] = ()
-    days_off: tuple[Span | date, ...] = ()
+    days_off: tuple[DayOff, ...] = ()
     school_hours: SchoolHours = SchoolHours()
 
     @cached_property
@@ -116,7 +165,7 @@ class District(Settings):
     name: str
     time_zone: str
     calendar: Calendar
-    sources: tuple[SourceSettings, ...] = ()
+    sources: tuple[TypedSource, ...] = ()
     is_simulated: bool = False
     clock_url: str | None = None
     privacy: Privacy = Privacy()
@@ -124,27 +173,20 @@ class District(Settings):
     subgroups: tuple[SubgroupDimension, ...] = ("economic_disadvantage", "disability", "english_learner")
     tool_catalogue: Path | None = None
 
-    @field_validator("sources", mode="before")
+    @field_validator("time_zone")
     @classmethod
-    def _typed_sources(cls, entries: Any) -> Any:
-        from uptake.sources.registry import settings_model  # the registry imports SourceSettings
-
-        if not isinstance(entries, list | tuple):
-            return entries
-        return tuple(
-            settings_model(entry.get("kind")).model_validate(entry) if isinstance(entry, dict) else entry
-            for entry in entries
-        )
+    def _is_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is not an IANA time zone such as America/Chicago")
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> District:
-        if self.time_zone not in available_timezones():
-            raise ValueError(f"time_zone {self.time_zone!r} is not an IANA zone such as America/Chicago")
-        names = [source.name for source in self.sources]
-        if len(names) != len(set(names)):
-            raise ValueError("two sources have the same name")
+        for index, source in enumerate(self.sources):
+            if source.name in {earlier.name for earlier in self.sources[:index]}:
+                raise _wrong(f"another source is named {source.name!r} already", "sources", index, "name")
         if self.clock_url and not self.is_simulated:
-            raise ValueError("clock_url is for simulated districts: a real district lives by the real clock")
+            raise _wrong("only a simulated district has a clock of its own", "clock_url")
         return self
 
     @property
@@ -166,9 +208,9 @@ class UptakeConfig(Settings):
 
     @model_validator(mode="after")
     def _unique(self) -> UptakeConfig:
-        ids = [district.id for district in self.districts]
-        if len(ids) != len(set(ids)):
-            raise ValueError("two districts have the same id")
+        for index, district in enumerate(self.districts):
+            if district.id in {earlier.id for earlier in self.districts[:index]}:
+                raise _wrong(f"another district has the id {district.id!r} already", "districts", index, "id")
         return self
 
     def district(self, district_id: str) -> District:
@@ -189,75 +231,91 @@ def load_config(path: Path) -> UptakeConfig:
 
 
 Model = TypeVar("Model", bound=Settings)
+Place = tuple[str | int, ...]
 
 
 def load_settings(path: Path, model: type[Model], *, missing: str, expand: bool = False) -> Model:
-    """Any YAML file of settings. `missing` is the remedy when it is not there; `expand` fills in ${NAME} and paths.
+    """Any YAML file of settings. `missing` is the remedy when it is not there.
 
+    `expand` fills in ${NAME}, makes paths absolute, looks whether files that are named exist, and refuses a password.
     Raises ConfigError: one line for each wrong key, with its line number.
     """
+    file = _YamlFile.read(path, missing)
+    values, problems = file.values, file.repeated_keys()
+    if expand:
+        values = _Expansion(file, problems).of(values, ())
+        values.setdefault("state_dir", str(path.parent.resolve() / UptakeConfig.model_fields["state_dir"].default))
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no file {path}", remedy=missing) from error
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
-    if tree is None or not isinstance(raw, dict):
-        raise ConfigError(f"{path.name} has no keys", remedy=missing)
-    values = _expand(raw, path) if expand else raw
-    try:
-        return model.model_validate(values)
+        settings = model.model_validate(values)
     except ValidationError as error:
-        lines = sorted(_explain(path.name, tree, problem) for problem in error.errors())
-        raise ConfigError("\n".join(text for _, text in lines)) from error
+        problems += [(_place_of(problem), _reason_of(problem)) for problem in error.errors()]
+    if problems:
+        lines = sorted({file.explain(place, reason) for place, reason in problems})
+        raise ConfigError("\n".join(text for _, text in lines))
+    return settings
 
 
-# Keys whose value is a path; they are resolved here so that no other module needs to know where the file lies.
-_PATH_KEYS = {"state_dir", "tool_catalogue", "folder", "mappings"}
+@dataclass(frozen=True)
+class _YamlFile:
+    """A YAML file as values, and as a tree that knows the lines."""
+
+    name: str
+    folder: Path
+    values: dict[str, Any]
+    tree: yaml.Node
+
+    @classmethod
+    def read(cls, path: Path, missing: str) -> _YamlFile:
+        try:
+            text = path.read_text(encoding="utf-8")
+            tree = yaml.compose(text, Loader=yaml.SafeLoader)
+            values = yaml.safe_load(text)
+        except FileNotFoundError as error:
+            raise ConfigError(f"there is no file {path}", remedy=missing) from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path.name} is not UTF-8 text", remedy="save it as UTF-8.") from error
+        except yaml.MarkedYAMLError as error:
+            line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+            raise ConfigError(f"{path.name}{line}: not YAML: {error.problem}") from error
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-02-30
+            raise ConfigError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
+        if tree is None or not isinstance(values, dict):
+            raise ConfigError(f"{path.name} has no keys", remedy=missing)
+        return cls(path.name, path.parent.resolve(), values, tree)
+
+    def explain(self, place: Place, reason: str) -> tuple[int, str]:
+        """(line, what a person reads) for a place; the line is that of the nearest key that is there.
+
+        Parts that stand in no file, such as the member of a union, are left out, unless they are the missing key.
+        """
+        node, line, known = self.tree, self.tree.start_mark.line, []
+        for position, part in enumerate(place):
+            child = _child(node, part)
+            if child is not None:
+                key, node = child
+                line = key.start_mark.line
+                known.append(str(part))
+            elif position == len(place) - 1 and reason == _REASONS["missing"]:
+                known.append(str(part))
+        return line + 1, f"{self.name} line {line + 1}: {'.'.join(known) or '(top level)'}: {reason}"
+
+    def repeated_keys(self) -> list[tuple[Place, str]]:
+        """Keys that stand twice in one mapping: YAML would silently take the later one."""
+        return list(_repeated(self.tree, ()))
 
 
-def _expand(value: Any, path: Path, key: str | None = None) -> Any:
-    if isinstance(value, dict):
-        return {name: _expand(inner, path, name) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_expand(inner, path, key) for inner in value]
-    if isinstance(value, str):
-        value = re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda match: _variable(match, path), value)
-        is_shipped_name = key == "mappings" and not value.endswith((".yaml", ".yml"))
-        if key in _PATH_KEYS and not is_shipped_name:
-            return str((path.parent / value).resolve())
-    return value
-
-
-def _variable(match: re.Match[str], path: Path) -> str:
-    name, default = match.groups()
-    value = os.environ.get(name, default)
-    if value is None:
-        raise ConfigError(
-            f"{path.name} uses ${{{name}}}, which is not set", remedy=f"export {name}, or write ${{{name}:-default}}."
-        )
-    return value
-
-
-def _explain(file: str, tree: yaml.Node, problem: Any) -> tuple[int, str]:
-    where = [part for part in problem["loc"] if isinstance(part, str | int)]
-    node, line, known = tree, tree.start_mark.line, []
-    for part in where:
-        child = _child(node, part)
-        if child is None:
-            break
-        key, node = child
-        line = key.start_mark.line
-        known.append(str(part))
-    name = ".".join(known + [str(p) for p in where[len(known) : len(known) + 1]]) or "(top level)"
-    reason = {
-        "extra_forbidden": "unknown key",
-        "missing": "missing key",
-    }.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-    return line + 1, f"{file} line {line + 1}: {name}: {reason}"
+def _repeated(node: yaml.Node, place: Place) -> Iterator[tuple[Place, str]]:
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen and key.value != "<<":
+                yield (*place, key.value), f"this key stands on line {line} too"
+            seen.setdefault(key.value, line)
+            yield from _repeated(value, (*place, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _repeated(value, (*place, index))
 
 
 def _child(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
@@ -266,3 +324,57 @@ def _child(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | No
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part], node.value[part]
     return None
+
+
+# Keys whose value is a path; they are resolved here so that no other module needs to know where the file lies.
+_PATH_KEYS = {"state_dir", "tool_catalogue", "folder", "mappings"}
+_FILE_KEYS = {"tool_catalogue", "mappings"}  # these must exist; a folder may be mounted or made later
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_PASSWORD_IN_URL = re.compile(r"://[^/@:\s]*:[^@/\s]+@")
+
+
+@dataclass(frozen=True)
+class _Expansion:
+    """Values with ${NAME} filled in and paths made absolute; what is wrong is added to `problems`."""
+
+    file: _YamlFile
+    problems: list[tuple[Place, str]]
+
+    def of(self, value: Any, place: Place) -> Any:
+        if isinstance(value, dict):
+            return {name: self.of(inner, (*place, name)) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self.of(inner, (*place, index)) for index, inner in enumerate(value)]
+        return self._text(value, place) if isinstance(value, str) else value
+
+    def _text(self, value: str, place: Place) -> str:
+        if _PASSWORD_IN_URL.search(_VARIABLE.sub("", value)):
+            self.problems.append((place, "a password does not belong in this file: take it from ${A_VARIABLE}"))
+        value = _VARIABLE.sub(lambda match: self._variable(match, place), value)
+        key = next((part for part in reversed(place) if isinstance(part, str)), "")
+        is_shipped_name = key == "mappings" and not value.endswith((".yaml", ".yml"))
+        if key not in _PATH_KEYS or is_shipped_name:
+            return value
+        path = (self.file.folder / Path(value).expanduser()).resolve()
+        if key in _FILE_KEYS and not path.is_file():
+            self.problems.append((place, f"there is no file {path}"))
+        return str(path)
+
+    def _variable(self, match: re.Match[str], place: Place) -> str:
+        name, default = match.groups()
+        value = os.environ.get(name, default)
+        if value is None:
+            self.problems.append((place, f"${{{name}}} is not set: export it, or write ${{{name}:-default}}"))
+            return match.group()
+        return value
+
+
+_REASONS = {"extra_forbidden": "unknown key", "missing": "missing key"}
+
+
+def _place_of(problem: ErrorDetails) -> Place:
+    return tuple(problem["loc"])
+
+
+def _reason_of(problem: ErrorDetails) -> str:
+    return _REASONS.get(problem["type"], problem["msg"].removeprefix("Value error, "))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from uptake import clock
 from uptake.config import District, SourceSettings
@@ -23,9 +23,18 @@ from uptake.landing import ledger
 from uptake.landing.door import Door
 from uptake.landing.land import land, open_door
 from uptake.landing.ledger import At, Record
+from uptake.landing.replay import ReplayResult
+from uptake.landing.replay import replay as replay_file
+from uptake.operations.models import QuarantineFile
 from uptake.project import Project
 from uptake.sources.base import Source
 from uptake.sources.registry import KINDS, open_source
+
+# The warehouse and the checks take seconds to import: a pull needs neither.
+if TYPE_CHECKING:
+    from uptake.quality.summary import CheckSummary
+    from uptake.warehouse.dbt import BuildSummary
+    from uptake.warehouse.publish import SnapshotRef
 
 
 class Progress(Protocol):
@@ -257,10 +266,123 @@ class _ResourcePull:
 
 def _raise_worst(summary: PullSummary) -> None:
     errors = [resource.error for resource in summary.resources if resource.error is not None]
-    if not errors:
-        return
+    if errors:
+        raise _worst(errors)
+
+
+def _worst(errors: Sequence[UptakeError]) -> UptakeError:
+    """A permanent error before a transient one; the others are its notes."""
     worst = next((error for error in errors if isinstance(error, PermanentError)), errors[0])
     for error in errors:
         if error is not worst:
             worst.add_note(str(error))
-    raise worst
+    return worst
+
+
+def build(project: Project, district_id: str, *, full_refresh: bool = False, run_id: str | None = None) -> BuildSummary:
+    """Bring the district's warehouse up to what the ledger says is landed. One at a time for each district.
+
+    Raises PermanentError with the model's name when a model fails, TransientError while another build is writing.
+    """
+    from uptake.warehouse.dbt import build_warehouse  # noqa: PLC0415
+
+    district = project.district(district_id)
+    run_id = run_id or new_run_id()
+    with _recorded(project, district, "build", run_id) as record:
+        summary = build_warehouse(project, district, full_refresh=full_refresh, run_id=run_id)
+        record.details = {
+            "models": summary.models,
+            "tests": summary.tests,
+            "touched_dates": summary.touched_dates,
+            "dbt_startup_seconds": round(summary.dbt_startup_seconds, 2),
+            "full_refresh": full_refresh,
+        }
+    return summary
+
+
+def check(project: Project, district_id: str, *, run_id: str | None = None) -> CheckSummary:
+    """Make a candidate snapshot of what was built and hold it to the expectations.
+
+    A failed critical expectation is in the summary, not an error: `publish` is what refuses.
+    """
+    from uptake.quality.run import run_checks  # noqa: PLC0415
+    from uptake.warehouse.snapshot import make_candidate  # noqa: PLC0415
+
+    district = project.district(district_id)
+    run_id = run_id or new_run_id()
+    with _recorded(project, district, "check", run_id) as record:
+        candidate = make_candidate(project, district, run_id)
+        summary = run_checks(project, district, candidate, run_id)
+        failed = len(summary.failed_critical) + len(summary.failed_warning)
+        record.details = {
+            "snapshot": candidate.id,
+            "passed": summary.passed,
+            "failed_critical": [failure.check_id for failure in summary.failed_critical],
+            "failed_warning": [failure.check_id for failure in summary.failed_warning],
+        }
+        if failed:
+            record.status = "failed" if summary.failed_critical else "warning"
+            record.message = f"{failed} of {failed + summary.passed} checks failed."
+    return summary
+
+
+def publish(project: Project, district_id: str, *, run_id: str | None = None) -> SnapshotRef:
+    """Publish the newest checked candidate. Raises CheckError when it is not fit: the last good snapshot stays up."""
+    from uptake.warehouse.publish import publish_latest  # noqa: PLC0415
+
+    district = project.district(district_id)
+    run_id = run_id or new_run_id()
+    with _recorded(project, district, "publish", run_id) as record:
+        snapshot = publish_latest(project, district, run_id)
+        record.details = {"snapshot": snapshot.id}
+    return snapshot
+
+
+def replay(project: Project, held: QuarantineFile, *, run_id: str | None = None) -> ReplayResult:
+    """Read a quarantine file's rows with the present contract, and land those that fit now."""
+    district = project.district(held.district)
+    settings = district.source(held.source)
+    with _alone(project, district, settings):
+        door, vault = open_door(project, district)
+        with vault, open_source(settings, credential_of(project, settings)) as source:
+            return replay_file(project, district, settings, source, held, run_id=run_id or new_run_id(), door=door)
+
+
+def run(
+    project: Project, district_id: str, *, run_id: str | None = None, progress: Progress | None = None
+) -> SnapshotRef:
+    """Pull every source, build, check and publish. What could be pulled is published even when a source failed; the
+    worst of the pulls' errors is raised at the end."""
+    run_id = run_id or new_run_id()
+    errors: list[UptakeError] = []
+    for settings in project.district(district_id).sources:
+        try:
+            pull(project, district_id, settings.name, run_id=run_id, progress=progress)
+        except UptakeError as error:
+            errors.append(error)
+    build(project, district_id, run_id=run_id)
+    check(project, district_id, run_id=run_id)
+    snapshot = publish(project, district_id, run_id=run_id)
+    if errors:
+        raise _worst(errors)
+    return snapshot
+
+
+@contextmanager
+def _recorded(project: Project, district: District, step: ledger.Step, run_id: str) -> Iterator[Record]:
+    """An outcome record of the district as a whole, whatever happens inside."""
+    at, record, started = At(district.id, "*", "*"), Record(step), time.monotonic()
+    try:
+        yield record
+    except UptakeError as error:
+        error.at(district=district.id)
+        record.status, record.error_class = "failed", type(error).__name__
+        record.message, record.remedy = error.message, error.remedy or None
+        raise
+    except Exception as error:
+        record.status, record.error_class = "failed", type(error).__name__
+        record.message = f"{step} broke with {type(error).__name__}"
+        raise
+    finally:
+        record.seconds = time.monotonic() - started
+        ledger.record_outcome(project.operations, at, run_id=run_id, record=record)

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Engine, ScalarResult, select, update
 from sqlalchemy.orm import Session
 
 from uptake.contracts import Window
+from uptake.errors import PermanentError
 from uptake.operations.models import LandedFile, Outcome, Pull, QuarantineFile
 from uptake.operations.session import reading, writing
 
@@ -142,8 +143,16 @@ def live_files(
 
 
 def taken_tokens(engine: Engine, at: At) -> set[str]:
-    """Windows that landed whole at any time, an empty or an entirely quarantined one included."""
-    query = select(Outcome.window_token).filter_by(**at.columns(), step="land").where(Outcome.status != "failed")
+    """Windows that landed whole at any time, an empty one included.
+
+    One of which everything went to quarantine is none: a dropped file that was refused is read again by each pull, so
+    that it lands by itself once its mapping is mended, and is reported until then.
+    """
+    query = (
+        select(Outcome.window_token)
+        .filter_by(**at.columns(), step="land")
+        .where(Outcome.status != "failed", (Outcome.rows_out > 0) | (Outcome.rows_quarantined == 0))
+    )
     with reading(engine) as session:
         return set(session.scalars(query))
 
@@ -159,13 +168,11 @@ def commit_window(
     quarantined: Sequence[NewQuarantine],
     record: Record,
     is_entity: bool,
-    landed_at: datetime | None = None,
 ) -> Committed:
     """Make a window count: supersede what it landed before, insert the new rows, write its outcome; all or nothing.
 
     The same content again is a no-op: for the same window, and for an entity also when the newest live file already
     says exactly this (a full sync of an unchanged table). `file` None: the window holds no row.
-    `landed_at` is for replays, whose rows must not win over rows that were landed after they went to quarantine.
     """
     now = _now()
     with writing(engine) as session:
@@ -184,50 +191,54 @@ def commit_window(
         for row in outdated:
             row.superseded_at = now
         if file is not None and same is None:
-            session.add(
-                LandedFile(
-                    **at.columns(),
-                    run_id=run_id,
-                    namespace=namespace,
-                    window_token=window.token,
-                    window_mode=window.mode,
-                    window_start=window.start,
-                    window_end=window.end,
-                    path=file.path,
-                    content_hash=file.content_hash,
-                    row_count=file.row_count,
-                    deleted_count=file.deleted_count,
-                    byte_count=file.byte_count,
-                    event_min=file.event_min,
-                    event_max=file.event_max,
-                    landed_at=landed_at or now,
-                    superseded_at=None,
-                )
-            )
+            session.add(_landed(at, window, file, run_id=run_id, namespace=namespace, landed_at=now))
         everything = window.mode == "full" and is_entity
         _replace_quarantine(open_quarantine, quarantined, now, token=window.token, everything=everything)
         known = {row.path for row in my_quarantine if row.superseded_at is None}
         session.add_all(
-            QuarantineFile(
-                **at.columns(),
-                run_id=run_id,
-                window_token=window.token,
-                path=new.path,
-                reason=new.reason,
-                column_name=new.column_name,
-                row_count=new.row_count,
-                quarantined_at=now,
-                superseded_at=None,
-                replayed_at=None,
-                replayed_rows=None,
-            )
-            for new in quarantined
-            if new.path not in known
+            _quarantined(at, window.token, new, run_id=run_id, now=now) for new in quarantined if new.path not in known
         )
         session.add(_outcome(at, run_id, record, now))
         landed = file is not None and same is None
         is_orphan = file is not None and not landed and not _is_named(session, file.path)
         return Committed(landed=landed, superseded=len(outdated), is_orphan=is_orphan)
+
+
+def _landed(at: At, window: Window, file: NewFile, *, run_id: str, namespace: str, landed_at: datetime) -> LandedFile:
+    return LandedFile(
+        **at.columns(),
+        run_id=run_id,
+        namespace=namespace,
+        window_token=window.token,
+        window_mode=window.mode,
+        window_start=window.start,
+        window_end=window.end,
+        path=file.path,
+        content_hash=file.content_hash,
+        row_count=file.row_count,
+        deleted_count=file.deleted_count,
+        byte_count=file.byte_count,
+        event_min=file.event_min,
+        event_max=file.event_max,
+        landed_at=landed_at,
+        superseded_at=None,
+    )
+
+
+def _quarantined(at: At, token: str, new: NewQuarantine, *, run_id: str, now: datetime) -> QuarantineFile:
+    return QuarantineFile(
+        **at.columns(),
+        run_id=run_id,
+        window_token=token,
+        path=new.path,
+        reason=new.reason,
+        column_name=new.column_name,
+        row_count=new.row_count,
+        quarantined_at=now,
+        superseded_at=None,
+        replayed_at=None,
+        replayed_rows=None,
+    )
 
 
 def _live(session: Session, at: At, *where: ColumnElement[bool]) -> ScalarResult[LandedFile]:
@@ -284,6 +295,38 @@ def quarantine_files(
 def quarantine_file(engine: Engine, quarantine_id: int) -> QuarantineFile | None:
     with reading(engine) as session:
         return session.get(QuarantineFile, quarantine_id)
+
+
+def commit_replay(
+    engine: Engine,
+    at: At,
+    window: Window,
+    *,
+    held_id: int,
+    run_id: str,
+    namespace: str,
+    file: NewFile,
+    quarantined: Sequence[NewQuarantine],
+    record: Record,
+) -> None:
+    """Make replayed rows count and close the quarantine file they were in, in one transaction.
+
+    The rows are dated when they went to quarantine, so that they do not win over rows that landed since. What still
+    does not fit stays under the window it came from, and is closed when that window is pulled again.
+    """
+    now = _now()
+    with writing(engine) as session:
+        held = session.get_one(QuarantineFile, held_id)
+        if held.replayed_at is not None or held.superseded_at is not None:
+            raise PermanentError(
+                f"quarantine file {held_id} was replayed or pulled again meanwhile",
+                remedy="list what is open with `uptake quarantine list`.",
+            )
+        held.replayed_at = now
+        held.replayed_rows = file.row_count
+        session.add(_landed(at, window, file, run_id=run_id, namespace=namespace, landed_at=held.quarantined_at))
+        session.add_all(_quarantined(at, held.window_token, new, run_id=run_id, now=now) for new in quarantined)
+        session.add(_outcome(at, run_id, record, now))
 
 
 # ---- outcomes -------------------------------------------------------------------------------------------------------
