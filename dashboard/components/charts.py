@@ -1,0 +1,158 @@
+"""Pictures. Okabe-Ito colours, which colour-blind readers can tell apart; intervals are drawn, hidden cells are said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+BLUE, VERMILLION, ORANGE, GREEN = "#0072B2", "#D55E00", "#E69F00", "#009E73"
+PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#1B2733", "#C9D2DB"
+SERIES = [BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK, "#7A6A00"]
+INK = "#1B2733"
+AXIS = alt.Axis(labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13, labelLimit=280, gridColor="#E6EBF0")
+
+
+def draw(chart: Any, *, alt_text: str) -> None:
+    st.altair_chart(chart.configure_view(strokeWidth=0), width="stretch", alt=alt_text)
+
+
+def heat_map(
+    frame: pd.DataFrame, *, row: str, column: str, rate: str, words: str, column_order: list[str]
+) -> alt.LayerChart:
+    """A share for each row and column; `words` is written in the cell, and is all that a hidden cell shows."""
+    order = frame.groupby(row)[rate].max().sort_values(ascending=False, na_position="last").index.tolist()
+    base = alt.Chart(frame).encode(
+        x=alt.X(f"{column}:N", title=None, sort=column_order, axis=alt.Axis(
+            orient="top", labelAngle=0, labelColor=INK, labelFontSize=13, labelLimit=170, domain=False, ticks=False)),
+        y=alt.Y(f"{row}:N", title=None, sort=order, axis=alt.Axis(
+            labelColor=INK, labelFontSize=13, labelLimit=220, domain=False, ticks=False)),
+    )  # fmt: skip
+    cells = base.mark_rect(stroke="white", strokeWidth=2).encode(
+        color=alt.condition(
+            f"isValid(datum['{rate}'])",
+            alt.Color(f"{rate}:Q", scale=alt.Scale(domain=[0, 1], range=["#EAF3FA", "#004B7A"]), legend=None),
+            alt.value("#EDEFF2"),
+        ),
+        tooltip=[alt.Tooltip(f"{row}:N"), alt.Tooltip(f"{column}:N"), alt.Tooltip(f"{words}:N", title="Share")],
+    )
+    labels = base.mark_text(fontSize=13).encode(
+        text=f"{words}:N", color=alt.condition(f"datum['{rate}'] > 0.5", alt.value("white"), alt.value(INK))
+    )
+    return (cells + labels).properties(height=38 * len(order) + 40)
+
+
+def lines(
+    frame: pd.DataFrame, *, x: str, y: str, series: str, y_title: str, is_share: bool, order: list[str]
+) -> alt.Chart:
+    """One line a series; a hidden point breaks its line, it is not drawn at zero."""
+    shape = ".0%" if is_share else ",.1f"
+    return (
+        alt.Chart(frame)
+        .mark_line(point=alt.OverlayMarkDef(size=45), strokeWidth=2.5)
+        .encode(
+            x=alt.X(f"{x}:T", title=None, axis=AXIS.copy()),
+            y=alt.Y(f"{y}:Q", title=y_title, axis=alt.Axis(
+                format=shape, labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13,
+                gridColor="#E6EBF0"), scale=alt.Scale(domainMin=0)),
+            color=alt.Color(f"{series}:N", title=None, sort=order, scale=alt.Scale(domain=order, range=SERIES),
+                            legend=alt.Legend(orient="right", labelFontSize=13, labelColor=INK, labelLimit=220)),
+            tooltip=[alt.Tooltip(f"{series}:N", title="What"), alt.Tooltip(f"{x}:T", title="Week of"),
+                     alt.Tooltip(f"{y}:Q", title=y_title, format=shape)],
+        )
+        .properties(height=340)
+    )  # fmt: skip
+
+
+def gaps(frame: pd.DataFrame, *, x_title: str) -> alt.LayerChart:
+    """Gap and interval for each group, furthest behind first; the zero line is the comparison group.
+
+    Columns: group, gap, low, high, is_clear.
+    """
+    order = frame["group"].tolist()
+    y = alt.Y("group:N", sort=order, title=None, axis=alt.Axis(
+        labelColor=INK, labelFontSize=14, labelLimit=420, domain=False, ticks=False))  # fmt: skip
+    colour = alt.Color(
+        "is_clear:N",
+        scale=alt.Scale(domain=["clear gap", "could be chance"], range=[VERMILLION, BLUE]),
+        legend=alt.Legend(title=None, orient="top", labelFontSize=13, labelColor=INK, symbolType="circle"),
+    )
+    zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="x:Q")
+    interval = alt.Chart(frame).mark_rule(strokeWidth=3).encode(
+        x=alt.X("low:Q", title=x_title, axis=AXIS.copy()), x2="high:Q", y=y, color=colour)  # fmt: skip
+    dots = alt.Chart(frame).mark_point(size=150, filled=True, opacity=1).encode(
+        x="gap:Q", y=y, color=colour, shape=alt.Shape("is_clear:N", legend=None, scale=alt.Scale(
+            domain=["clear gap", "could be chance"], range=["circle", "diamond"])),
+        tooltip=[alt.Tooltip("group:N", title="Group"), alt.Tooltip("gap:Q", title="Gap", format="+.1f"),
+                 alt.Tooltip("low:Q", title="from", format="+.1f"), alt.Tooltip("high:Q", title="to", format="+.1f")],
+    )  # fmt: skip
+    return (zero + interval + dots).properties(height=46 * len(order) + 60)
+
+
+def money_bars(frame: pd.DataFrame) -> alt.Chart:
+    """Cost of each contract, split into what was used and what was not. Columns: contract, part, usd, words."""
+    parts = ["Paid and used", "Paid and not used", "Paid and not used (estimate)", "Not shown: too few students"]
+    order = frame.drop_duplicates("contract")["contract"].tolist()
+    return (
+        alt.Chart(frame)
+        .mark_bar()
+        .encode(
+            y=alt.Y("contract:N", sort=order, title=None, axis=alt.Axis(
+                labelColor=INK, labelFontSize=14, labelLimit=260, domain=False, ticks=False)),
+            x=alt.X("usd:Q", title="Cost in the school year", axis=alt.Axis(
+                format="$,.0f", labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13,
+                gridColor="#E6EBF0")),
+            color=alt.Color("part:N", sort=parts, scale=alt.Scale(domain=parts, range=[BLUE, VERMILLION, ORANGE, GREY]),
+                            legend=alt.Legend(title=None, orient="top", labelFontSize=13, labelColor=INK,
+                                              labelLimit=300)),
+            order=alt.Order("place:Q"),
+            tooltip=[alt.Tooltip("contract:N", title="Contract"), alt.Tooltip("part:N", title="Part"),
+                     alt.Tooltip("usd:Q", title="Amount", format="$,.0f")],
+        )
+        .properties(height=38 * len(order) + 70)
+    )  # fmt: skip
+
+
+def deadlines(frame: pd.DataFrame, *, today: Any) -> alt.LayerChart:
+    """When each contract must be decided. Columns: contract, decide_by, usd, use (words), state."""
+    order = frame["contract"].tolist()
+    states = ["Nobody uses it", "In use", "Use not shown"]
+    y = alt.Y("contract:N", sort=order, title=None, axis=alt.Axis(
+        labelColor=INK, labelFontSize=14, labelLimit=260, domain=False, ticks=False))  # fmt: skip
+    rule = alt.Chart(pd.DataFrame({"today": [pd.Timestamp(today)], "label": ["today"]}))
+    line = rule.mark_rule(color=INK, strokeDash=[4, 3]).encode(x="today:T")
+    name = rule.mark_text(align="left", dx=5, baseline="top", color=INK, fontSize=13).encode(
+        x="today:T", y=alt.value(2), text="label")  # fmt: skip
+    dots = alt.Chart(frame).mark_point(size=230, filled=True, opacity=1).encode(
+        x=alt.X("decide_by:T", title="Decide by", axis=AXIS.copy()), y=y,
+        color=alt.Color("state:N", scale=alt.Scale(domain=states, range=[VERMILLION, BLUE, GREY]), legend=alt.Legend(
+            title=None, orient="top", labelFontSize=13, labelColor=INK)),
+        shape=alt.Shape("state:N", scale=alt.Scale(domain=states, range=["square", "circle", "diamond"]), legend=None),
+        tooltip=[alt.Tooltip("contract:N", title="Contract"), alt.Tooltip("decide_by:T", title="Decide by"),
+                 alt.Tooltip("usd:Q", title="Cost", format="$,.0f"), alt.Tooltip("use:N", title="Use")],
+    )  # fmt: skip
+    labels = alt.Chart(frame).mark_text(align="left", dx=14, color=INK, fontSize=13).encode(
+        x="decide_by:T", y=y, text="words:N")  # fmt: skip
+    return (line + name + dots + labels).properties(height=44 * len(order) + 70)
+
+
+def check_runs(frame: pd.DataFrame) -> alt.Chart:
+    """Checks by run. Columns: run (words), result, checks, place (order of the run)."""
+    results = ["holds", "warning", "fails"]
+    order = frame.sort_values("place")["run"].drop_duplicates().tolist()
+    return (
+        alt.Chart(frame)
+        .mark_bar()
+        .encode(
+            x=alt.X("run:N", sort=order, title="Check run", axis=alt.Axis(
+                labelAngle=-40, labelColor=INK, titleColor=INK, labelFontSize=12, titleFontSize=13)),
+            y=alt.Y("checks:Q", title="Checks", axis=AXIS.copy()),
+            color=alt.Color("result:N", sort=results, scale=alt.Scale(domain=results, range=[BLUE, ORANGE, VERMILLION]),
+                            legend=alt.Legend(title=None, orient="top", labelFontSize=13, labelColor=INK)),
+            tooltip=[alt.Tooltip("run:N", title="Run"), alt.Tooltip("result:N", title="Result"),
+                     alt.Tooltip("checks:Q", title="Checks")],
+        )
+        .properties(height=300)
+    )  # fmt: skip

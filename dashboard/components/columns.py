@@ -1,0 +1,50 @@
+"""Columns that several tables share, each with the words for what is hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components import words
+from components.frame import Context
+from components.table import Column, Say, text
+
+
+def name(column: str, label: str) -> Column:
+    return Column(column, label, text)
+
+
+def students(column: str, label: str, context: Context, *, about: str | None = None) -> Column:
+    def say(value: Any, row: Mapping[str, Any]) -> str:
+        return words.count_or_reason(value, row, context.minimum_n)
+
+    return Column(column, label, say, is_number=True, help=about)
+
+
+def rate(column: str, label: str, *, about: str | None = None) -> Column:
+    return Column(column, label, lambda value, row: words.rate_or_reason(value, row), is_number=True, help=about)
+
+
+def hidden_rate(column: str, label: str, *, about: str | None = None) -> Column:
+    """A share whose limits are not published: hidden is all that can be said."""
+    return Column(column, label, lambda value, row: "hidden" if words.is_missing(value) else words.percent(value),
+                  is_number=True, help=about)  # fmt: skip
+
+
+def of(column: str, label: str, say: Any, *, about: str | None = None) -> Column:
+    """A plain value put into words by a function of the value alone."""
+    return Column(column, label, lambda value, row: say(value), is_number=True, help=about)
+
+
+def words_of(column: str, label: str, say: Any) -> Column:
+    return Column(column, label, lambda value, row: say(value))
+
+
+def why(context: Context) -> Column:
+    def say(value: Any, row: Mapping[str, Any]) -> str:
+        return words.why_hidden(value, context.minimum_n)
+
+    return Column("suppression_reason", "Why something is hidden", say, width="large")
+
+
+__all__ = ["Column", "Say", "hidden_rate", "name", "of", "rate", "students", "why", "words_of"]

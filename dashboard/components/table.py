@@ -1,0 +1,92 @@
+"""A table and its download: one frame of words, shown and saved alike, so that neither can tell more than the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from components import words
+from components.frame import Context
+from viewer import Page
+
+Say = Callable[[Any, Mapping[str, Any]], str]
+TALLEST_ROWS = 18
+ROW_PIXELS = 35
+
+
+@dataclass(frozen=True)
+class Column:
+    """`say` puts the value of column `name` into words; it may look at the rest of the row (why something is hidden)."""
+
+    name: str
+    label: str
+    say: Say
+    is_number: bool = False
+    help: str | None = None
+    width: int | str | None = None
+
+
+def text(value: Any, row: Mapping[str, Any]) -> str:
+    return words.NOT_KNOWN if words.is_missing(value) else str(value)
+
+
+def shown(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """The words of the table, one string a cell."""
+    rows = frame.to_dict("records")
+    return pd.DataFrame(
+        {column.label: [column.say(row[column.name], row) for row in rows] for column in columns}, dtype="object"
+    )
+
+
+def as_csv(said: pd.DataFrame) -> bytes:
+    """UTF-8 with a mark that spreadsheets know. A cell that a spreadsheet would run as a formula is made text."""
+    plain = said.map(lambda cell: f"'{cell}" if cell[:1] in ("=", "+", "@", "\t", "\r") else cell)
+    return plain.to_csv(index=False).encode("utf-8-sig")
+
+
+def table(context: Context, page: Page, name: str, frame: pd.DataFrame, columns: Sequence[Column]) -> None:
+    """Show the frame in words, with a download of exactly that. `name` goes into the file's name."""
+    if frame.empty:
+        st.caption("Nothing to list here.")
+        return
+    said = shown(frame, columns)
+    st.dataframe(
+        _sortable(said, columns),
+        hide_index=True,
+        height=ROW_PIXELS * (min(len(said), TALLEST_ROWS) + 1) + 3,
+        column_config={
+            column.label: st.column_config.TextColumn(
+                column.label,
+                help=column.help,
+                width=column.width,  # type: ignore[arg-type]
+                alignment="right" if column.is_number else "left",
+            )
+            for column in columns
+        },
+        key=f"table-{name}",
+    )
+    simulated = "simulated-" if context.reader.is_simulated else ""
+    through = context.reader.data_through
+    st.download_button(
+        f"Download this table ({words.plural(len(said), 'row')}, CSV)",
+        as_csv(said),
+        file_name=f"{simulated}{context.reader.district_id}-{name}-through-{through or 'unknown'}.csv",
+        mime="text/csv",
+        key=f"download-{name}",
+        icon=":material/download:",
+        on_click=lambda: context.record(page, "download", {"table": name, "rows": len(said)}),
+    )
+
+
+def _sortable(said: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """Number columns padded on the left to one width: sorting them as text then sorts them as numbers."""
+    padded = said.copy()
+    for column in columns:
+        if column.is_number:
+            widest = max(map(len, said[column.label]), default=0)
+            padded[column.label] = [cell.rjust(widest) for cell in said[column.label]]
+    return padded

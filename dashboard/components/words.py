@@ -1,0 +1,209 @@
+"""Numbers and dates in a leader's words. A value that is not shown says why; it is never a zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+NOT_KNOWN = "not known"
+
+GROUP_NAMES = {
+    ("all_students", "all_students"): "All students",
+    ("economic_disadvantage", "yes"): "Economically disadvantaged students",
+    ("economic_disadvantage", "no"): "Students not economically disadvantaged",
+    ("disability", "yes"): "Students with disabilities",
+    ("disability", "no"): "Students without disabilities",
+    ("english_learner", "yes"): "English learners",
+    ("english_learner", "no"): "Students who are not English learners",
+}
+
+DIMENSION_NAMES = {
+    "race_ethnicity": "Race and ethnicity",
+    "gender": "Gender",
+    "free_reduced_band": "Share of students on free or reduced-price meals",
+    "black_hispanic_band": "Share of Black and Hispanic students",
+    "locale": "Kind of place",
+    "all": "All districts",
+}
+
+BAND_NAMES = {
+    "free_reduced_band": "of students on free or reduced-price meals",
+    "black_hispanic_band": "Black and Hispanic students",
+}
+
+BAND_SHORT = {
+    "free_reduced_band": "on free or reduced-price meals",
+    "black_hispanic_band": "Black or Hispanic",
+}
+
+# Names that keep their capital inside a sentence.
+PROPER = ("English", "Black", "Hispanic", "Asian", "American", "Native", "White")
+
+METHOD_NAMES = {
+    "lms_interaction": "measured by the learning platform",
+    "filter_sessionised": "worked out from web-filter visits",
+    "hour_bucket": "hours with at least one visit",
+}
+
+REASONS = {
+    "fewer_than_n_students": "Hidden: the group has fewer than {n} students.",
+    "fewer_than_n_districts": "Hidden: the band has too few districts.",
+    "small_count_low": "Shown as a limit: fewer than {n} students used it.",
+    "small_count_high": "Shown as a limit: all but fewer than {n} students used it.",
+    "complementary": "Hidden: it could be used to work out a group that is too small to show.",
+    "no_eligible_students": "Nobody here was meant to use it.",
+    "no_usage_source": "No source reports the use of this tool.",
+}
+
+
+def is_missing(value: Any) -> bool:
+    return value is None or value is pd.NaT or (not isinstance(value, str) and bool(pd.isna(value)))
+
+
+def count(value: Any) -> str:
+    return NOT_KNOWN if is_missing(value) else f"{value:,.0f}"
+
+
+def plural(value: int, one: str, many: str | None = None) -> str:
+    """1 tool, 2 tools."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def percent(share: Any, places: int = 0) -> str:
+    """A share of 1 as a percentage; a small one keeps a decimal, so that it does not read as nothing."""
+    if is_missing(share):
+        return NOT_KNOWN
+    if 0 < share < 0.01 and not places:
+        places = 1
+    return f"{100 * share:.{places}f}%"
+
+
+def money(usd: Any) -> str:
+    if is_missing(usd):
+        return NOT_KNOWN
+    return f"${usd:,.0f}" if abs(usd) >= 100 else f"${usd:,.2f}"
+
+
+def number(value: Any, places: int = 1) -> str:
+    return NOT_KNOWN if is_missing(value) else f"{value:,.{places}f}"
+
+
+def day(value: Any) -> str:
+    """Apr 10, 2026."""
+    if is_missing(value):
+        return NOT_KNOWN
+    moment = pd.Timestamp(value)
+    return f"{moment:%b} {moment.day}, {moment.year}"
+
+
+def week(value: Any) -> str:
+    return f"week of {day(value)}"
+
+
+def moment(value: Any, zone: str) -> str:
+    """Apr 10, 2026, 9:05 PM in the district's own time."""
+    if is_missing(value):
+        return NOT_KNOWN
+    stamp = value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
+    if not isinstance(stamp, datetime):
+        return day(stamp)
+    local = stamp.astimezone(ZoneInfo(zone))
+    return f"{day(local.date())}, {local.hour % 12 or 12}:{local:%M} {'AM' if local.hour < 12 else 'PM'}"
+
+
+def group(dimension: str, subgroup: str) -> str:
+    """A student group or a band of districts, as people say it."""
+    if (dimension, subgroup) in GROUP_NAMES:
+        return GROUP_NAMES[dimension, subgroup]
+    if dimension in BAND_NAMES:
+        return f"Districts with {band(subgroup)} {BAND_NAMES[dimension]}"
+    if subgroup in ("yes", "no"):
+        return f"{plain(dimension)}: {subgroup}"
+    return plain(subgroup)
+
+
+def band(text: str) -> str:
+    """`[0.2, 0.4[` -> 20% to 40%. Other texts are given back in plain words."""
+    parts = text.strip("[]").split(",")
+    try:
+        low, high = (float(part) for part in parts)
+    except ValueError:
+        return plain(text)
+    return f"{100 * low:.0f}% to {100 * high:.0f}%"
+
+
+def plain(code: str) -> str:
+    """hispanic_or_latino -> Hispanic or latino."""
+    text = code.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def method(code: Any) -> str:
+    return "" if is_missing(code) else METHOD_NAMES.get(code, plain(code))
+
+
+def why_hidden(reason: Any, minimum_n: int) -> str:
+    """One sentence; empty when nothing is hidden."""
+    return "" if is_missing(reason) else REASONS.get(reason, f"Hidden: {plain(reason).lower()}.").format(n=minimum_n)
+
+
+def count_or_reason(value: Any, row: Mapping[str, Any], minimum_n: int) -> str:
+    """A count of students, or the words that stand for it."""
+    if not is_missing(value):
+        return count(value)
+    reason = row.get("suppression_reason")
+    words = {
+        "fewer_than_n_students": f"fewer than {minimum_n}",
+        "small_count_low": f"fewer than {minimum_n}",
+        "small_count_high": "nearly all",
+        "no_eligible_students": "nobody eligible",
+        "no_usage_source": "no source",
+    }
+    return words.get(str(reason), "hidden")
+
+
+def rate_or_reason(value: Any, row: Mapping[str, Any]) -> str:
+    """A share, the limit that may be told of it (under 17%, over 83%), or the words that stand for it."""
+    if not is_missing(value):
+        return percent(value)
+    if not is_missing(row.get("rate_high")):
+        return f"under {percent(row['rate_high'])}"
+    if not is_missing(row.get("rate_low")):
+        return f"over {percent(row['rate_low'])}"
+    words = {"no_eligible_students": "nobody eligible", "no_usage_source": "no source"}
+    return words.get(str(row.get("suppression_reason")), "hidden")
+
+
+def listed(names: list[str], limit: int = 3) -> str:
+    """a, b and c; beyond the limit: a, b, c and 4 more."""
+    if len(names) > limit:
+        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+_MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>#$|~:"})
+
+
+def safe(text: str) -> str:
+    """Text as it stands: a dollar sign opens no formula, and a name from the data can format nothing."""
+    return text.translate(_MARKDOWN)
+
+
+def source(name: str) -> str:
+    """A source's name in the configuration, as a title: sis -> SIS, web_filter -> Web filter."""
+    return name.upper() if len(name) <= 3 else plain(name)
+
+
+def resource(name: str) -> str:
+    """What a source sends, as words: page_views -> page views, academicSessions -> academic sessions."""
+    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
+    return spaced.replace("_", " ").strip()
+
+
+def in_sentence(name: str) -> str:
+    """A group's name inside a sentence: the first letter is small unless the word is a proper name."""
+    return name if name.startswith(PROPER) else name[:1].lower() + name[1:]

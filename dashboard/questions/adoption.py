@@ -1,0 +1,397 @@
+"""Which tools are our students using, and where?"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from components import charts, columns, filters, frame, words
+from components.frame import Context, Number
+from components.table import Column, table
+from queries import adoption, quality, summary
+
+PAGE = "adoption"
+QUESTION = "Which tools are our students using, and where?"
+DISTRICT = "Whole district"
+TABLES = ("mart_adoption",)
+LINES = 6
+
+
+def main() -> None:
+    context = frame.open_page(PAGE, QUESTION)
+    if summary.is_summary_only(context.reader):
+        _summary_only(context)
+    else:
+        _students(context)
+
+
+def _students(context: Context) -> None:
+    reader = context.reader
+    weeks = adoption.weeks(reader)
+    if weeks.empty:
+        frame.answer("No use has been recorded yet.", f"The data goes through {context.through}.")
+        return
+    week, (level, key, place), (dimension, subgroup), tool = _choices(context, weeks)
+    rows = adoption.by_tool(reader, week=week, org_level=level, org_key=key, dimension=dimension, subgroup=subgroup)
+    if tool:
+        rows = rows[rows["tool_key"] == tool]
+    unused, unknown = adoption.unused(reader), adoption.unknown(reader)
+    tools = rows[rows["tool_key"] != adoption.ANY_TOOL]
+    _answer(context, tools, week=week, place=place, group=words.group(dimension, subgroup))
+    frame.numbers(context, _numbers(context, rows, unused, unknown, week=week))
+    _picture(context, week=week, level=level, key=key, place=place, dimension=dimension, subgroup=subgroup, tool=tool)
+    st.subheader(f"Tools in {place}, {words.week(week)}", anchor=False)
+    table(context, PAGE, "adoption", tools, _tool_columns(context))
+    if level == "school" and tool and key:
+        _classes(context, week=week, school_key=key, tool_key=tool, place=place)
+    _unused_and_unknown(context, unused, unknown)
+    frame.next_steps(_steps(tools, unused, unknown))
+
+
+def _choices(context: Context, weeks: pd.DataFrame) -> tuple[date, tuple[str, str | None, str], tuple[str, str], str]:
+    reader = context.reader
+    first, second, third, fourth = st.columns(4)
+    by_week = {
+        str(pd.Timestamp(row.week_start_on).date()): words.day(row.week_start_on) + ("" if row.is_full else " (so far)")
+        for row in weeks.itertuples()
+    }
+    full = weeks[weeks["is_full"]]
+    newest = str(pd.Timestamp((weeks if full.empty else full)["week_start_on"].iloc[0]).date())
+    with first:
+        week = filters.choose("Week of", by_week, key="week", default=newest)
+    places = adoption.places(reader)
+    with second:
+        options = {"district/": DISTRICT} | {
+            f"{row.org_level}/{row.org_key}": str(row.org_name) for row in places.itertuples()
+        }
+        chosen = filters.choose("Where", options, key="where")
+    with third:
+        groups = {
+            f"{row.dimension}/{row.subgroup}": words.group(row.dimension, row.subgroup)
+            for row in adoption.groups(reader).itertuples()
+        }
+        group = filters.choose("Which students", groups, key="group")
+    with fourth:
+        tools = {"": "All tools"} | dict(adoption.tools(reader).itertuples(index=False))
+        tool = filters.choose("Tool", tools, key="tool")
+    level, _, key = chosen.partition("/")
+    dimension, _, subgroup = group.partition("/")
+    place = "the district" if level == "district" else options[chosen]
+    return date.fromisoformat(week), (level, key or None, place), (dimension, subgroup), tool
+
+
+def _answer(context: Context, tools: pd.DataFrame, *, week: date, place: str, group: str) -> None:
+    known = tools[tools["adoption_rate"].notna()]
+    if known.empty:
+        hidden = tools["suppression_reason"].dropna()
+        reason = words.why_hidden(hidden.iloc[0], context.minimum_n) if len(hidden) else ""
+        frame.answer(f"No figure can be shown for {place} in the {words.week(week)}.", reason)
+        return
+    top = known.iloc[0]
+    idle = int((known["adoption_rate"] == 0).sum())
+    sentence = (
+        f"{top['tool_name']} reached the most: {words.count(top['active_students'])} of "
+        f"{words.count(top['eligible_students'])} {'students' if group == 'All students' else group} in {place} used it in the "
+        f"{words.week(week)} ({words.percent(top['adoption_rate'])})."
+    )
+    if idle:
+        sentence += f" {words.plural(idle, 'tool')} had no use at all."
+    frame.answer(sentence, _doubt(context))
+
+
+def _doubt(context: Context) -> str:
+    matched = quality.match_rates(context.reader)
+    events = matched["events"].sum()
+    if not events:
+        return ""
+    share = matched["events_matched_person"].sum() / events
+    return f"{words.percent(share)} of the recorded use could be tied to a student, so true use may be a little higher."
+
+
+def _numbers(
+    context: Context, rows: pd.DataFrame, unused: pd.DataFrame, unknown: pd.DataFrame, *, week: date
+) -> list[Number]:
+    tools = rows[rows["tool_key"] != adoption.ANY_TOOL]
+    anything = rows[rows["tool_key"] == adoption.ANY_TOOL]
+    when = words.week(week)
+    figures = []
+    if not anything.empty:
+        row = anything.iloc[0].to_dict()
+        figures.append(
+            Number("Used any tool", words.rate_or_reason(row["adoption_rate"], row),
+                   f"{words.count_or_reason(row['active_students'], row, context.minimum_n)} of "
+                   f"{words.count_or_reason(row['eligible_students'], row, context.minimum_n)} students, {when}",
+                   "adoption_rate", TABLES)
+        )  # fmt: skip
+    if not tools.empty:
+        top = tools.iloc[0].to_dict()
+        figures.append(
+            Number(f"Most used: {top['tool_name']}", words.rate_or_reason(top["adoption_rate"], top),
+                   f"{words.count_or_reason(top['active_students'], top, context.minimum_n)} of "
+                   f"{words.count_or_reason(top['eligible_students'], top, context.minimum_n)} students, {when}",
+                   "adoption_rate", TABLES)
+        )  # fmt: skip
+        steady = tools.sort_values("consistent_rate", ascending=False, na_position="last").iloc[0]
+        if not words.is_missing(steady["consistent_rate"]):
+            figures.append(
+                Number(f"Most consistent: {steady['tool_name']}", words.percent(steady["consistent_rate"]),
+                       f"{words.count(steady['consistent_students'])} of {words.count(steady['eligible_students'])} "
+                       f"students kept it up, weeks to {words.day(week)}", "consistent_rate", TABLES)
+            )  # fmt: skip
+    figures.append(
+        Number("Licences nobody uses", words.count(len(unused)),
+               f"{words.money(unused['cost_usd'].sum())} a year, data through {context.through}", "unused_tool",
+               ("mart_unused_tool",))
+    )  # fmt: skip
+    unapproved = unknown[unknown["status"] == "unapproved"]
+    figures.append(
+        Number("Unapproved tools in use", words.count(len(unapproved)),
+               f"and {words.plural(len(unknown) - len(unapproved), 'web address', 'web addresses')} that no tool in the "
+               f"catalogue explains, data through {context.through}", "unknown_tool", ("mart_unknown_tool",))
+    )  # fmt: skip
+    return figures
+
+
+def _picture(
+    context: Context, *, week: date, level: str, key: str | None, place: str, dimension: str, subgroup: str, tool: str
+) -> None:
+    look = filters.view("Look at", ["By school", "By grade", "Over time"], key="look")
+    if look == "Over time":
+        rows = adoption.trend(context.reader, org_level=level, org_key=key, dimension=dimension, subgroup=subgroup)
+        rows = rows[rows["tool_key"] == tool] if tool else rows
+        latest = rows.dropna(subset=["adoption_rate"]).groupby("tool_name")["adoption_rate"].last()
+        order = latest.sort_values(ascending=False).index.tolist()
+        st.subheader(f"Share of students using each tool, week by week, {place}", anchor=False)
+        charts.draw(
+            charts.lines(rows[rows["tool_name"].isin(order[:LINES])], x="week_start_on", y="adoption_rate",
+                         series="tool_name", y_title="Share of eligible students", is_share=True, order=order[:LINES]),
+            alt_text="Line chart of the share of students that used each tool, week by week",
+        )  # fmt: skip
+        if len(order) > LINES:
+            st.caption(
+                f"The {LINES} most used tools are drawn; the table lists all. A break in a line is a hidden figure."
+            )
+        return
+    level = "school" if look == "By school" else "grade"
+    rows = adoption.by_place(context.reader, week=week, org_level=level, dimension=dimension, subgroup=subgroup)
+    rows = rows[rows["tool_key"] == tool] if tool else rows
+    if rows.empty:
+        st.caption(f"No figures by {level} for this choice of students.")
+        return
+    rows = rows.assign(
+        share=rows["adoption_rate"],
+        words=[words.rate_or_reason(row["adoption_rate"], row) for row in rows.to_dict("records")],
+    ).rename(columns={"tool_name": "Tool", "org_name": "Place"})
+    st.subheader(f"Share of eligible students who used each tool, {words.week(week)}", anchor=False)
+    order = rows.drop_duplicates("org_key").sort_values("Place" if level == "school" else "org_key")["Place"].tolist()
+    charts.draw(
+        charts.heat_map(rows[["Tool", "Place", "share", "words"]], row="Tool", column="Place", rate="share",
+                        words="words", column_order=order),
+        alt_text=f"Share of eligible students that used each tool in each {level}",
+    )  # fmt: skip
+    _explain_hidden(context, rows)
+
+
+def _explain_hidden(context: Context, rows: pd.DataFrame) -> None:
+    hidden = rows[rows["adoption_rate"].isna()]["suppression_reason"].dropna().unique()
+    if len(hidden):
+        st.caption(
+            words.safe("Grey cells: " + " ".join(words.why_hidden(reason, context.minimum_n) for reason in hidden))
+        )
+
+
+def _tool_columns(context: Context) -> list[Column]:
+    return [
+        columns.name("tool_name", "Tool"),
+        columns.students("eligible_students", "Students it is for", context),
+        columns.students("active_students", "Used it", context),
+        columns.rate("adoption_rate", "Share who used it"),
+        columns.hidden_rate(
+            "consistent_rate", "Share who kept it up", about="Active in most of the last school weeks."
+        ),
+        columns.of(
+            "minutes_per_active_student", "Minutes per user", _minutes, about="In the week, for students who used it."
+        ),
+        columns.words_of("minutes_method", "How minutes are known", words.method),
+        columns.why(context),
+    ]
+
+
+def _minutes(value: Any) -> str:
+    return "–" if words.is_missing(value) else words.count(value)
+
+
+def _classes(context: Context, *, week: date, school_key: str, tool_key: str, place: str) -> None:
+    rows = adoption.classes(context.reader, week=week, school_key=school_key, tool_key=tool_key)
+    st.subheader(f"Classes of {place}, {words.week(week)}", anchor=False)
+    table(
+        context,
+        PAGE,
+        "classes",
+        rows,
+        [
+            columns.name("org_name", "Class"),
+            columns.students("eligible_students", "Students it is for", context),
+            columns.students("active_students", "Used it", context),
+            columns.rate("adoption_rate", "Share who used it"),
+            columns.hidden_rate("consistent_rate", "Share who kept it up"),
+            columns.why(context),
+        ],
+    )
+
+
+def _unused_and_unknown(context: Context, unused: pd.DataFrame, unknown: pd.DataFrame) -> None:
+    st.subheader("Licences that nobody uses", anchor=False)
+    table(
+        context,
+        PAGE,
+        "unused",
+        unused,
+        [
+            columns.name("tool_name", "Tool"),
+            columns.of("cost_usd", "Cost", words.money),
+            columns.of("seats", "Seats", words.count),
+            columns.of("weeks_without_use", "School weeks without use", words.count),
+            columns.words_of("last_used_on", "Last used", _last_used),
+            columns.words_of("renewal_on", "Renews on", words.day),
+        ],
+    )
+    st.subheader("Tools that are not approved, or not known", anchor=False)
+    table(
+        context,
+        PAGE,
+        "unknown",
+        unknown.assign(what=unknown["tool_name"].fillna(unknown["host"])),
+        [
+            columns.name("what", "Tool or web address"),
+            columns.words_of("status", "What we know", _status),
+            columns.students("students", "Students, last 4 weeks", context),
+            columns.students("students_previous_4_weeks", "4 weeks before", context),
+            columns.of("schools", "Schools", words.count),
+            columns.words_of("first_seen_on", "First seen", words.day),
+            columns.words_of("last_seen_on", "Last seen", words.day),
+        ],
+    )
+
+
+def _last_used(value: Any) -> str:
+    return "never this year" if words.is_missing(value) else words.day(value)
+
+
+def _status(value: Any) -> str:
+    return "not approved" if value == "unapproved" else "not in the catalogue"
+
+
+def _steps(tools: pd.DataFrame, unused: pd.DataFrame, unknown: pd.DataFrame) -> list[str]:
+    steps = []
+    known = tools[tools["adoption_rate"].notna() & (tools["adoption_rate"] > 0)]
+    if len(known) > 1:
+        low = known.iloc[-1]
+        steps.append(
+            f"Ask why {low['tool_name']} reaches only {words.percent(low['adoption_rate'])}: no account, no training, "
+            f"no device, or not needed? Choose one school above to see where it works."
+        )
+    if not unused.empty:
+        steps.append(
+            f"Retire or restart {words.listed(list(unused['tool_name']))} before {words.day(unused['renewal_on'].min())}; "
+            f"see Value for what it costs."
+        )
+    spreading = unknown[(unknown["status"] == "unapproved") & (unknown["growth_ratio"] > 1)]
+    if not spreading.empty:
+        steps.append(
+            f"Review {words.listed(list(spreading['tool_name'].fillna(spreading['host'])))} with your privacy lead: it is not "
+            f"approved, and more students use it than four weeks ago."
+        )
+    return steps or ["Nothing here asks for a decision now. Look again after the next full week."]
+
+
+def _summary_only(context: Context) -> None:
+    reader = context.reader
+    pairs = summary.group_dimensions(reader)
+    first, second = st.columns(2)
+    with first:
+        level = filters.choose(
+            "Look at", {"product": "Products", "sector": "Sectors", "function": "What they are for"}, key="level"
+        )
+    with second:
+        options = {
+            f"{row.group_dimension}/{row.group_value}": "All districts"
+            if row.group_dimension == "all"
+            else words.group(row.group_dimension, row.group_value)
+            for row in pairs.itertuples()
+        }
+        chosen = filters.choose("Which districts", options, key="band")
+    dimension, _, value = chosen.partition("/")
+    rows = summary.by_value(reader, level=level, group_dimension=dimension, group_value=value)
+    every = summary.by_value(reader, level="all", group_dimension=dimension, group_value=value)
+    if rows.empty or every.empty:
+        frame.answer("There are no figures for this choice.")
+        return
+    top, whole = rows.iloc[0], every.iloc[0]
+    period = f"{words.day(whole['first_week'])} to {words.day(whole['last_week'])}"
+    frame.answer(
+        f"{top['level_value']} was used most: on an average day {top['mean_pct_access']:.1f}% of students opened it, in the "
+        f"{words.plural(int(top['districts_reporting']), 'district')} that report it, {period}.",
+        _coverage(context),
+    )
+    reporting = f"{words.count(whole['districts_reporting'])} of {words.count(whole['districts_total'])} districts"
+    frame.numbers(
+        context,
+        [
+            Number("Districts that report", words.count(whole["districts_reporting"]),
+                   f"of {words.count(whole['districts_total'])}, {period}", "districts_reporting",
+                   ("mart_usage_summary",)),
+            Number("Students on any one product", f"{whole['mean_pct_access']:.2f}%",
+                   f"average of a product and day, {reporting}", "pct_access", ("mart_usage_summary",)),
+            Number(f"Most used: {top['level_value']}", f"{top['mean_pct_access']:.1f}%",
+                   f"of students on an average day, {words.count(top['districts_reporting'])} districts", "pct_access",
+                   ("mart_usage_summary",)),
+            Number("Page loads", words.count(top["mean_engagement_index"]),
+                   f"for 1,000 students a day on {top['level_value']}, where it is known", "engagement_index",
+                   ("mart_usage_summary",)),
+        ],
+    )  # fmt: skip
+    order = [str(name) for name in rows["level_value"].head(LINES)]
+    weekly = summary.by_week(reader, level=level, group_dimension=dimension, group_value=value)
+    st.subheader("Share of students on an average day, week by week", anchor=False)
+    charts.draw(
+        charts.lines(weekly[weekly["level_value"].isin(order)], x="week_start_on", y="mean_pct_access",
+                     series="level_value", y_title="% of students, average day", is_share=False, order=order),
+        alt_text="Line chart of the share of students that opened each product on an average day, week by week",
+    )  # fmt: skip
+    table(
+        context,
+        PAGE,
+        "summary",
+        rows,
+        [
+            columns.name("level_value", {"product": "Product", "sector": "Sector"}.get(level, "What it is for")),
+            columns.of("mean_pct_access", "% of students, average day", lambda value: words.number(value, 2)),
+            columns.of("mean_engagement_index", "Page loads for 1,000 students a day", words.number),
+            columns.of("districts_reporting", "Districts that report it", words.count),
+            columns.of("district_days", "District days", words.count),
+        ],
+    )
+    frame.next_steps(
+        [
+            "Compare your own most used products with this list, then look at Equity for who is reached less.",
+            "Read an average with its coverage: districts that do not report are not in it.",
+        ]
+    )
+
+
+def _coverage(context: Context) -> str:
+    known = summary.band_coverage(context.reader).set_index("group_dimension")
+    if "free_reduced_band" not in known.index:
+        return ""
+    row = known.loc["free_reduced_band"]
+    return (
+        f"{words.count(row['districts_known'])} of {words.count(row['districts_total'])} districts say what share of their "
+        "students have free or reduced-price meals."
+    )
+
+
+main()

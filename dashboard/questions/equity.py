@@ -1,0 +1,289 @@
+"""Who is being left out?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from components import charts, columns, filters, frame, words
+from components.frame import Context, Number
+from components.table import Column, table
+from queries import equity, summary
+
+PAGE = "equity"
+QUESTION = "Who is being left out?"
+TABLES = ("mart_equity_gap",)
+BANDS = "district_band"
+PERIODS = {"last_4_weeks": "the last 4 school weeks", "school_year": "the school year so far"}
+MEASURES = {
+    "adoption": "Used it at all",
+    "consistent_use": "Kept using it",
+    "pct_access": "Students on an average day",
+    "engagement_index": "Page loads for 1,000 students a day",
+}
+DID = {"adoption": "used", "consistent_use": "kept using"}
+
+
+def main() -> None:
+    context = frame.open_page(PAGE, QUESTION)
+    choices = equity.choices(context.reader)
+    if choices.empty:
+        frame.answer(
+            "No group can be compared yet.",
+            "The sources bring no student groups, or no group is large enough to show.",
+        )
+        frame.next_steps(["Ask your data engineer which student groups the student information system may send."])
+        return
+    chosen = _choose(choices)
+    rows = equity.gaps(context.reader, **chosen)
+    rows = rows.assign(group=[words.group(row.dimension, row.subgroup) for row in rows.itertuples()])
+    measure = Measure(chosen["basis"], chosen["metric"])
+    shown = rows[rows["gap_points"].notna()]
+    period = PERIODS.get(chosen["period"], chosen["period"])
+    tool = choices.loc[choices["tool_key"] == chosen["tool_key"], "tool_name"].iloc[0]
+    place = choices.loc[choices["org_key"] == chosen["org_key"], "org_name"].iloc[0]
+    _answer(context, rows, shown, measure, tool=_tool(chosen["tool_key"], tool), period=period)
+    frame.numbers(context, _numbers(context, rows, shown, measure, period=period))
+    if not shown.empty:
+        st.subheader(f"How far each group is from the others, {place}, {period}", anchor=False)
+        charts.draw(
+            charts.gaps(_drawn(shown), x_title=measure.axis),
+            alt_text="Dot chart of the gap of each group with its 95% interval, the group furthest behind first",
+        )
+        st.caption(
+            "The dot is the gap, the line its 95% interval. A line that crosses zero may be chance. "
+            "Left of zero: the group is behind."
+        )
+    _hidden(context, rows)
+    st.subheader("Every group", anchor=False)
+    table(context, PAGE, "equity", rows, _columns(context, measure))
+    frame.next_steps(_steps(shown, measure))
+
+
+class Measure:
+    """How a gap of this measure is put into words: in points of a share, or in page loads."""
+
+    def __init__(self, basis: str, metric: str) -> None:
+        self.metric = metric
+        self.is_bands = basis == BANDS
+        self.is_share = metric != "engagement_index"
+        self.people = "districts" if self.is_bands else "students"
+        unit = "percentage points" if self.is_share else "page loads for 1,000 students a day"
+        self.axis = f"Difference from the comparison group, {unit}"
+
+    def rate(self, value: Any) -> str:
+        if words.is_missing(value):
+            return "hidden"
+        if not self.is_share:
+            return words.number(value, 0)
+        return f"{value:.1f}%" if self.is_bands else words.percent(value)
+
+    def gap(self, value: Any) -> str:
+        if words.is_missing(value):
+            return "hidden"
+        size = f"{abs(value):,.1f}" if self.is_share else f"{abs(value):,.0f}"
+        unit = "point" if size == "1.0" else "points"
+        return f"{size} {unit if self.is_share else 'page loads'} {'behind' if value < 0 else 'ahead'}"
+
+
+def _choose(choices: pd.DataFrame) -> dict[str, str]:
+    first, second, third, fourth = st.columns(4)
+    with first:
+        tools = choices.drop_duplicates("tool_key")
+        tool = filters.choose("Tool", dict(zip(tools["tool_key"], tools["tool_name"], strict=True)), key="tool")
+    left = choices[choices["tool_key"] == tool]
+    with second:
+        known = [metric for metric in MEASURES if metric in set(left["metric"])]
+        metrics = {metric: MEASURES[metric] for metric in known}
+        metric = filters.choose("Measure", metrics, key="measure")
+    left = left[left["metric"] == metric]
+    with third:
+        periods = {
+            period: words.plain(PERIODS.get(period, period).removeprefix("the ")) for period in left["period"].unique()
+        }
+        period = filters.choose("Period", periods, key="period")
+    left = left[left["period"] == period]
+    with fourth:
+        places = left.drop_duplicates(["org_level", "org_key"])
+        options = {
+            f"{row.org_level}/{row.org_key}": "Whole district" if row.org_level == "district" else str(row.org_name)
+            for row in places.itertuples()
+        }
+        level, _, key = filters.choose("Where", options, key="where").partition("/")
+    basis = left["basis"].iloc[0]
+    return {"basis": basis, "org_level": level, "org_key": key, "period": period, "tool_key": tool, "metric": metric}
+
+
+def _tool(key: str, name: str) -> str:
+    return "at least one tool" if key == "__any_tool__" else name
+
+
+def _answer(
+    context: Context, rows: pd.DataFrame, shown: pd.DataFrame, measure: Measure, *, tool: str, period: str
+) -> None:
+    hidden = len(rows) - len(shown)
+    doubt = f"{words.plural(hidden, 'group is', 'groups are')} too small to show." if hidden else ""
+    if measure.is_bands:
+        doubt = f"{_band_coverage(context)} {doubt}".strip()
+    if shown.empty:
+        frame.answer("No group is large enough to compare here.", doubt)
+        return
+    last = shown.iloc[0]
+    interval = _interval(last, measure)
+    if last["gap_points"] >= 0:
+        frame.answer(f"No group that can be shown is behind the others over {period}.", doubt)
+        return
+    certain = "" if last["gap_ci_high"] < 0 else " This may be chance: the interval reaches zero."
+    if measure.is_bands:
+        frame.answer(
+            f"{last['group']} are furthest behind: "
+            f"{measure.gap(last['gap_points'])} ({interval}), {measure.rate(last['group_rate'])} against "
+            f"{measure.rate(last['reference_rate'])}.{certain}",
+            doubt,
+        )
+        return
+    frame.answer(
+        f"{last['group']} are furthest behind: {measure.rate(last['group_rate'])} {DID.get(measure.metric, 'used')} {tool} "
+        f"over {period}, against {measure.rate(last['reference_rate'])} of the others, "
+        f"{measure.gap(last['gap_points'])} ({interval}).{certain}",
+        doubt,
+    )
+
+
+def _interval(row: pd.Series, measure: Measure) -> str:
+    """95% interval: 21.6 to 32.8 behind. Ends on both sides of zero are said with their side."""
+    low, high = row["gap_ci_low"], row["gap_ci_high"]
+    if words.is_missing(low) or words.is_missing(high):
+        return "no interval can be given"
+    places = 1 if measure.is_share else 0
+    if high < 0:
+        return f"95% interval: {abs(high):,.{places}f} to {abs(low):,.{places}f} behind"
+    if low > 0:
+        return f"95% interval: {low:,.{places}f} to {high:,.{places}f} ahead"
+    return f"95% interval: {abs(low):,.{places}f} behind to {high:,.{places}f} ahead"
+
+
+def _band_coverage(context: Context) -> str:
+    known = summary.band_coverage(context.reader)
+    parts = [
+        f"{words.count(row.districts_known)} of {words.count(row.districts_total)} districts say what share of their students "
+        f"is {words.BAND_SHORT[str(row.group_dimension)]}"
+        for row in known.itertuples()
+        if str(row.group_dimension) in words.BAND_SHORT
+    ]
+    return f"{'; '.join(parts)}." if parts else ""
+
+
+def _numbers(
+    context: Context, rows: pd.DataFrame, shown: pd.DataFrame, measure: Measure, *, period: str
+) -> list[Number]:
+    figures = []
+    when = f"{period}, data through {context.through}"
+    if not shown.empty:
+        last = shown.iloc[0]
+        figures += [
+            Number("Widest gap", measure.gap(last["gap_points"]), f"{last['group']}; {_interval(last, measure)}",
+                   "equity_gap", TABLES),
+            Number("That group", measure.rate(last["group_rate"]),
+                   f"{words.count(last['group_n'])} {measure.people}, {when}", "adoption_rate", TABLES),
+            Number("The others", measure.rate(last["reference_rate"]),
+                   f"{words.count(last['reference_n'])} {measure.people}, {when}", "adoption_rate", TABLES),
+        ]  # fmt: skip
+    clear = int((shown["gap_ci_high"] < 0).sum())
+    hidden = len(rows) - len(shown)
+    figures += [
+        Number("Groups clearly behind", words.count(clear), f"of {words.plural(len(shown), 'group')} compared, {when}",
+               "equity_gap", TABLES),
+        Number("Groups not shown", words.count(hidden), f"of {words.plural(len(rows), 'group')}, to protect privacy",
+               "equity_gap", TABLES),
+    ]  # fmt: skip
+    return figures
+
+
+def _drawn(shown: pd.DataFrame) -> pd.DataFrame:
+    crosses = (shown["gap_ci_low"] <= 0) & (shown["gap_ci_high"] >= 0)
+    return pd.DataFrame(
+        {
+            "group": shown["group"],
+            "gap": shown["gap_points"],
+            "low": shown["gap_ci_low"],
+            "high": shown["gap_ci_high"],
+            "is_clear": crosses.map({True: "could be chance", False: "clear gap"}),
+        }
+    )
+
+
+def _hidden(context: Context, rows: pd.DataFrame) -> None:
+    hidden = rows[rows["gap_points"].isna()]
+    if hidden.empty:
+        return
+    with st.expander(f"Why {words.plural(len(hidden), 'group is', 'groups are')} not shown", expanded=False):
+        lines = [
+            f"- **{words.safe(row.group)}**: {words.safe(words.why_hidden(row.suppression_reason, context.minimum_n))}"
+            for row in hidden.itertuples()
+        ]
+        st.markdown("\n".join(lines))
+        st.markdown(
+            f"Figures of fewer than {context.minimum_n} people could point to one child. They are taken out before the data "
+            "reaches this page, together with any figure from which they could be worked out. Hidden does not mean zero, "
+            "and it does not mean that the group is doing well."
+        )
+
+
+def _columns(context: Context, measure: Measure) -> list[Column]:
+    def people(value: Any, row: Mapping[str, Any]) -> str:
+        return words.count(value) if not words.is_missing(value) else "hidden"
+
+    def interval(value: Any, row: Mapping[str, Any]) -> str:
+        return (
+            "hidden" if words.is_missing(value) else _interval(pd.Series(row), measure).removeprefix("95% interval: ")
+        )
+
+    def ratio(value: Any, row: Mapping[str, Any]) -> str:
+        if words.is_missing(value):
+            return "hidden" if words.is_missing(row["gap_points"]) else "–"
+        low, high = row["risk_ratio_ci_low"], row["risk_ratio_ci_high"]
+        return f"{value:.2f}" if words.is_missing(low) else f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+    return [
+        columns.name("group", "Group"),
+        Column("group_n", measure.people.capitalize(), people, is_number=True),
+        Column("group_rate", "Its share" if measure.is_share else "Its level",
+               lambda value, row: measure.rate(value), is_number=True),
+        Column("reference_n", f"Other {measure.people}", people, is_number=True),
+        Column("reference_rate", "Their share" if measure.is_share else "Their level",
+               lambda value, row: measure.rate(value), is_number=True),
+        Column("gap_points", "Gap", lambda value, row: measure.gap(value), is_number=True),
+        Column("gap_ci_low", "95% interval", interval),
+        Column("risk_ratio", "Ratio (95% interval)", ratio,
+               help="The group's share divided by the others' share; 1 means no difference."),
+        columns.why(context),
+    ]  # fmt: skip
+
+
+def _steps(shown: pd.DataFrame, measure: Measure) -> list[str]:
+    clear = shown[shown["gap_ci_high"] < 0]
+    if clear.empty:
+        return [
+            "No gap is clear of chance here. Look at single tools and schools above before you decide that all is well.",
+            "A gap in use is a question, not a verdict: it says nothing yet about learning.",
+        ]
+    if measure.is_bands:
+        return [
+            f"Ask what keeps {words.in_sentence(clear['group'].iloc[0])} from use: devices, home internet, "
+            "licences or training.",
+            "These are differences between districts; they say nothing of single students.",
+        ]
+    names = words.listed([words.in_sentence(name) for name in clear["group"].head(2)])
+    return [
+        f"Ask the schools what stands in the way of {names}: an account, a device, home internet, language, "
+        "accessibility, or time.",
+        "Choose one school above to see where the gap is widest, then set a target and look again in four weeks.",
+        "A gap in use is a question, not a verdict: it says nothing yet about learning.",
+    ]
+
+
+main()

@@ -1,0 +1,312 @@
+"""Can we trust these numbers?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from components import charts, columns, filters, frame, words
+from components.frame import Context, Number
+from components.table import Column, table
+from queries import quality
+
+PAGE = "quality"
+QUESTION = "Can we trust these numbers?"
+RUNS = 20
+TABLE_OF_VIEW = {
+    "Sources": "sources",
+    "Counts that must agree": "reconciliation",
+    "Checks": "checks",
+    "Rows set aside": "quarantine",
+    "Use we can place": "matching",
+}
+REASONS = {
+    "missing_key": "has no key",
+    "missing_required": "lacks a value that it must have",
+    "bad_date": "has a date that does not exist",
+    "truncated": "was cut off",
+    "unreadable": "cannot be read",
+}
+
+
+def main() -> None:
+    context = frame.open_page(PAGE, QUESTION)
+    reader = context.reader
+    health, agreed = quality.health(reader), quality.reconciliation(reader)
+    aside, matched = quality.quarantine(reader), quality.match_rates(reader)
+    history = quality.check_history(reader)
+    _answer(context, agreed, matched)
+    frame.numbers(context, _numbers(context, agreed, aside, matched, health))
+    _picture(context, history)
+    view = filters.view("Show", list(TABLE_OF_VIEW), key="show")
+    st.subheader(view, anchor=False)
+    {
+        "Sources": lambda: _sources(context, health),
+        "Counts that must agree": lambda: _agreed(context, agreed),
+        "Checks": lambda: _checks(context, history),
+        "Rows set aside": lambda: _aside(context, aside),
+        "Use we can place": lambda: _matched(context, matched),
+    }[view]()
+    _report(context)
+    frame.next_steps(_steps(context, health, agreed, aside))
+
+
+def _left(aside: pd.DataFrame) -> int:
+    return int((aside["rows"] - aside["replayed_rows"].fillna(0)).sum())
+
+
+def _warnings(context: Context) -> list[dict[str, Any]]:
+    return list((context.reader.manifest.get("checks") or {}).get("failed_warning") or [])
+
+
+def _answer(context: Context, agreed: pd.DataFrame, matched: pd.DataFrame) -> None:
+    late = context.sources[context.sources["is_stale"] | context.sources["is_failed"]]
+    wrong = agreed[~agreed["is_reconciled"].astype(bool)]
+    warned = _warnings(context)
+    troubles = []
+    if len(late):
+        names = words.listed([words.source(name) for name in late["source"]])
+        troubles.append(f"{names} {'is' if len(late) == 1 else 'are'} late or cannot be read")
+    if len(wrong):
+        troubles.append(f"{words.plural(len(wrong), 'count does', 'counts do')} not agree")
+    if warned:
+        troubles.append(f"{words.plural(len(warned), 'check warns', 'checks warn')}")
+    events = matched["events"].sum()
+    doubt = ""
+    if events:
+        share = matched["events_matched_person"].sum() / events
+        doubt = f"{words.percent(1 - share)} of the recorded use belongs to nobody that we can name, and is counted for no one."
+    if troubles:
+        frame.answer(f"With care: {words.listed(troubles)}. Every check that must hold does hold.", doubt)
+    else:
+        frame.answer(
+            f"Yes: all {words.plural(len(context.sources), 'source')} are up to date through {context.through}, every count "
+            "agrees, and every check that must hold does hold.",
+            doubt,
+        )
+
+
+def _numbers(
+    context: Context, agreed: pd.DataFrame, aside: pd.DataFrame, matched: pd.DataFrame, health: pd.DataFrame
+) -> list[Number]:
+    sources = context.sources
+    fresh = sources[~(sources["is_stale"] | sources["is_failed"])]
+    checks = context.reader.manifest.get("checks") or {}
+    passed, warned = int(checks.get("passed") or 0), len(_warnings(context))
+    landed = health["rows_landed"].sum()
+    left = _left(aside)
+    when = f"data through {context.through}"
+    figures = [
+        Number("Sources up to date", words.count(len(fresh)), f"of {words.plural(len(sources), 'source')}, {when}",
+               "source_freshness", ("mart_source_health",)),
+        Number("Counts that agree", words.count(agreed["is_reconciled"].sum()),
+               f"of {words.plural(len(agreed), 'count')} compared, {when}", "reconciliation", ("mart_reconciliation",)),
+        Number("Checks that hold", words.count(passed), f"of {words.plural(passed + warned, 'check')} of this snapshot",
+               "checks", ()),
+        Number("Rows set aside", words.count(left), f"of {words.count(landed + left)} rows read, and not yet mended",
+               "quarantine", ("mart_quarantine",)),
+    ]  # fmt: skip
+    events = matched["events"].sum()
+    if events:
+        figures.append(
+            Number("Use tied to a student", words.percent(matched["events_matched_person"].sum() / events, 1),
+                   f"of {words.count(events)} visits and page views, {when}", "coverage_rate", ("mart_match_rate",))
+        )  # fmt: skip
+    return figures
+
+
+def _picture(context: Context, history: pd.DataFrame) -> None:
+    st.subheader("Did the checks hold, run after run?", anchor=False)
+    if history.empty:
+        st.caption("The history begins with the next check run: a snapshot holds the runs before its own.")
+        return
+    runs = history.groupby("snapshot_id")["checked_at"].max().sort_values().tail(RUNS)
+    place = {snapshot: number for number, snapshot in enumerate(runs.index)}
+    kept = history[history["snapshot_id"].isin(place)]
+    result = kept["is_success"].map({True: "holds", False: "fails"})
+    result = result.where(kept["is_success"] | (kept["severity"] == "critical"), "warning")
+    drawn = kept.assign(result=result).groupby(["snapshot_id", "result"]).size().rename("checks").reset_index()
+    drawn["place"] = drawn["snapshot_id"].map(place)
+    drawn["run"] = [words.moment(runs[snapshot], context.zone) for snapshot in drawn["snapshot_id"]]
+    charts.draw(
+        charts.check_runs(drawn.drop(columns="snapshot_id")),
+        alt_text="Bar chart of the checks that held, warned and failed in each check run",
+    )
+    st.caption("A failed run is never published: readers keep the last good snapshot.")
+
+
+def _sources(context: Context, health: pd.DataFrame) -> None:
+    def state(value: Any, row: Mapping[str, Any]) -> str:
+        if value == "failed":
+            return "could not be read"
+        if row["is_stale"]:
+            return "late"
+        return "up to date" if value == "good" else words.plain(str(value))
+
+    table(
+        context,
+        PAGE,
+        "sources",
+        health,
+        [
+            columns.words_of("source", "Source", words.source),
+            columns.words_of("resource", "What is read", words.resource),
+            Column("status", "State", state),
+            columns.words_of("last_good_pull_at", "Last read in full", lambda value: words.moment(value, context.zone)),
+            columns.words_of("data_complete_through", "Data through", words.day),
+            columns.of("rows_landed", "Rows kept", words.count),
+            columns.of("rows_quarantined", "Rows set aside", words.count),
+            columns.words_of("message", "What happened", _or_nothing),
+            columns.words_of("remedy", "How to mend it", _or_nothing),
+        ],
+    )
+
+
+def _or_nothing(value: Any) -> str:
+    return "" if words.is_missing(value) else str(value)
+
+
+def _agreed(context: Context, agreed: pd.DataFrame) -> None:
+    st.caption("Two ways to the same count: what a source says it sent, what was kept, and what the pages show.")
+    table(
+        context,
+        PAGE,
+        "reconciliation",
+        agreed,
+        [
+            columns.words_of("source", "Source", words.source),
+            columns.words_of("resource", "What", words.resource),
+            columns.words_of("measure", "Count", words.plain),
+            columns.of("expected", "Should be", _exact),
+            columns.of("actual", "Is", _exact),
+            columns.of("difference", "Difference", _exact),
+            columns.words_of("is_reconciled", "Agrees", lambda value: "yes" if value else "no"),
+            columns.words_of("note", "Note", _or_nothing),
+        ],
+    )
+
+
+def _exact(value: Any) -> str:
+    if words.is_missing(value):
+        return words.NOT_KNOWN
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+def _checks(context: Context, history: pd.DataFrame) -> None:
+    only = st.toggle("Only checks that did not hold", key="failed_only", bind="query-params")
+    rows = history[~history["is_success"].astype(bool)] if only else history
+    st.caption(
+        "Newest first. Every run is kept, so that an auditor can see when a check failed and when it was mended."
+    )
+    table(
+        context,
+        PAGE,
+        "checks",
+        rows.assign(what=rows["description"].fillna(rows["check_id"])),
+        [
+            columns.words_of("checked_at", "When", lambda value: words.moment(value, context.zone)),
+            columns.name("what", "What is checked"),
+            columns.words_of("is_success", "Result", lambda value: "holds" if value else "fails"),
+            columns.words_of(
+                "severity", "Must it hold?", lambda value: "yes" if value == "critical" else "warning only"
+            ),
+            columns.words_of("observed", "Found", _or_nothing),
+            columns.words_of("table_name", "Table", _or_nothing),
+            columns.words_of("remedy", "How to resolve", _or_nothing),
+        ],
+    )
+
+
+def _aside(context: Context, aside: pd.DataFrame) -> None:
+    st.caption(
+        "Rows that broke their contract are kept apart with the reason, sealed, and can be read again once the cause is "
+        "mended. None is thrown away."
+    )
+    table(
+        context,
+        PAGE,
+        "quarantine",
+        aside,
+        [
+            columns.words_of("source", "Source", words.source),
+            columns.words_of("resource", "What", words.resource),
+            columns.words_of("reason", "Why", _reason),
+            columns.words_of("column_name", "Field", _or_nothing),
+            columns.of("rows", "Rows", words.count),
+            columns.of("replayed_rows", "Mended since", words.count),
+            columns.words_of("first_at", "First", lambda value: words.moment(value, context.zone)),
+            columns.words_of("last_at", "Last", lambda value: words.moment(value, context.zone)),
+        ],
+    )
+
+
+def _reason(value: Any) -> str:
+    code = str(value)
+    if code in REASONS:
+        return f"The row {REASONS[code]}"
+    if code.startswith("not_"):
+        return f"The value is not a {words.plain(code.removeprefix('not_')).lower()}"
+    return words.plain(code)
+
+
+def _matched(context: Context, matched: pd.DataFrame) -> None:
+    st.caption("Use that cannot be tied to a student or to a tool is counted here and guessed nowhere.")
+
+    def share(value: Any, row: Mapping[str, Any]) -> str:
+        return words.percent(value / row["events"], 1) if row["events"] else words.NOT_KNOWN
+
+    table(
+        context,
+        PAGE,
+        "matching",
+        matched,
+        [
+            columns.words_of("source", "Source", words.source),
+            columns.of("events", "Visits and page views", words.count),
+            Column("events_matched_person", "Tied to a person", share, is_number=True),
+            Column("events_matched_tool", "Tied to a known tool", share, is_number=True),
+        ],
+    )
+
+
+def _report(context: Context) -> None:
+    address = os.environ.get("UPTAKE_DATA_DOCS_URL")
+    if address:
+        st.link_button(
+            "Open the full check report",
+            f"{address.rstrip('/')}/{context.reader.district_id}/index.html",
+            icon=":material/open_in_new:",
+        )
+    else:
+        st.caption("The full check report is not served here: UPTAKE_DATA_DOCS_URL is not set.")
+
+
+def _steps(context: Context, health: pd.DataFrame, agreed: pd.DataFrame, aside: pd.DataFrame) -> list[str]:
+    steps = []
+    bad = health[(health["status"] == "failed") | health["is_stale"].astype(bool)]
+    for row in bad.head(3).to_dict("records"):
+        mend = _or_nothing(row["remedy"]) or "ask your data engineer to look at the last pull."
+        steps.append(
+            f"{words.source(row['source'])}, {words.resource(row['resource'])}: {_or_nothing(row['message']) or 'late'}. To mend it: {mend}"
+        )
+    wrong = agreed[~agreed["is_reconciled"].astype(bool)]
+    if len(wrong):
+        steps.append(
+            f"Ask your data engineer about the {words.plural(len(wrong), 'count')} that do not agree before you quote them."
+        )
+    for check in _warnings(context)[:2]:
+        steps.append(
+            f"{check['description']}: {check.get('observed') or 'does not hold'}. To resolve: {check.get('remedy')}"
+        )
+    if left := _left(aside):
+        steps.append(
+            f"{words.plural(left, 'row is', 'rows are')} set aside: mend the cause at the source, then read them again."
+        )
+    return steps or ["Nothing to do. The next check runs with the next data."]
+
+
+main()

@@ -1,0 +1,480 @@
+"""A small published snapshot for the dashboard's tests: the leaders' marts, typed as the warehouse types them.
+
+The numbers are drawn from a fixed seed and hold planted truths that the tests look for: a licence that nobody uses
+(PhonicsPath), an unapproved tool that spreads (quizblitz.example), a subgroup that is left behind (English learners),
+groups that are too small to show, and a check that may be made to fail.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+DAY = timedelta(days=1)
+WEEK = timedelta(weeks=1)
+MINIMUM_N = 10
+THROUGH = date(2026, 4, 10)
+LAST_WEEK = date(2026, 4, 6)
+
+TABLES: dict[str, str] = {
+    "mart_adoption": """
+        district_id VARCHAR, org_level VARCHAR, org_key VARCHAR, org_name VARCHAR, school_key VARCHAR,
+        week_start_on DATE, school_year VARCHAR, tool_key VARCHAR, tool_name VARCHAR, dimension VARCHAR,
+        subgroup VARCHAR, eligible_students BIGINT, active_students BIGINT, consistent_students BIGINT,
+        adoption_rate DOUBLE, consistent_rate DOUBLE, rate_low DOUBLE, rate_high DOUBLE,
+        minutes_per_active_student DOUBLE, minutes_method VARCHAR, coverage_rate DOUBLE,
+        suppression_reason VARCHAR, data_complete_through DATE""",
+    "mart_equity_gap": """
+        district_id VARCHAR, basis VARCHAR, org_level VARCHAR, org_key VARCHAR, org_name VARCHAR, period VARCHAR,
+        tool_key VARCHAR, tool_name VARCHAR, dimension VARCHAR, subgroup VARCHAR, metric VARCHAR, group_n BIGINT,
+        reference_n BIGINT, group_rate DOUBLE, reference_rate DOUBLE, gap_points DOUBLE, gap_ci_low DOUBLE,
+        gap_ci_high DOUBLE, risk_ratio DOUBLE, risk_ratio_ci_low DOUBLE, risk_ratio_ci_high DOUBLE,
+        suppression_reason VARCHAR, data_complete_through DATE""",
+    "mart_usage_summary": """
+        district_id VARCHAR, week_start_on DATE, level VARCHAR, level_value VARCHAR, group_dimension VARCHAR,
+        group_value VARCHAR, districts_reporting BIGINT, districts_total BIGINT, mean_pct_access DOUBLE,
+        mean_engagement_index DOUBLE, district_days BIGINT, data_complete_through DATE""",
+    "mart_value": """
+        district_id VARCHAR, contract_key VARCHAR, tool_key VARCHAR, tool_name VARCHAR, vendor_name VARCHAR,
+        school_year VARCHAR, cost_usd DECIMAL(18,2), seats BIGINT, seats_used BIGINT, utilisation_rate DOUBLE,
+        active_students BIGINT, cost_per_active_student_usd DOUBLE, active_hours DOUBLE,
+        cost_per_active_hour_usd DOUBLE, wasted_usd DECIMAL(18,2), waste_method VARCHAR, renewal_on DATE,
+        decide_by_on DATE, days_to_renewal BIGINT, suppression_reason VARCHAR, data_complete_through DATE""",
+    "mart_unused_tool": """
+        district_id VARCHAR, contract_key VARCHAR, tool_key VARCHAR, tool_name VARCHAR, cost_usd DECIMAL(18,2),
+        seats BIGINT, weeks_without_use BIGINT, last_used_on DATE, renewal_on DATE, data_complete_through DATE""",
+    "mart_unknown_tool": """
+        district_id VARCHAR, host VARCHAR, tool_key VARCHAR, tool_name VARCHAR, status VARCHAR, first_seen_on DATE,
+        last_seen_on DATE, events BIGINT, students BIGINT, schools BIGINT, students_previous_4_weeks BIGINT,
+        growth_ratio DOUBLE, suppression_reason VARCHAR, data_complete_through DATE""",
+    "mart_source_health": """
+        district_id VARCHAR, source VARCHAR, kind VARCHAR, resource VARCHAR, last_pull_at TIMESTAMPTZ,
+        last_good_pull_at TIMESTAMPTZ, status VARCHAR, rows_landed BIGINT, rows_quarantined BIGINT,
+        data_complete_through DATE, is_stale BOOLEAN, message VARCHAR, remedy VARCHAR""",
+    "mart_reconciliation": """
+        district_id VARCHAR, source VARCHAR, resource VARCHAR, measure VARCHAR, expected DOUBLE, actual DOUBLE,
+        difference DOUBLE, is_reconciled BOOLEAN, note VARCHAR, data_complete_through DATE""",
+    "mart_check_history": """
+        district_id VARCHAR, snapshot_id VARCHAR, suite VARCHAR, check_id VARCHAR, table_name VARCHAR,
+        column_name VARCHAR, severity VARCHAR, is_success BOOLEAN, observed VARCHAR, unexpected_rows BIGINT,
+        description VARCHAR, remedy VARCHAR, checked_at TIMESTAMPTZ, data_complete_through DATE""",
+    "mart_quarantine": """
+        district_id VARCHAR, source VARCHAR, resource VARCHAR, reason VARCHAR, column_name VARCHAR, rows BIGINT,
+        first_at TIMESTAMPTZ, last_at TIMESTAMPTZ, replayed_rows BIGINT, data_complete_through DATE""",
+    "mart_match_rate": """
+        district_id VARCHAR, source VARCHAR, events BIGINT, events_matched_person BIGINT,
+        events_matched_tool BIGINT, data_complete_through DATE""",
+    "metric_definition": """
+        metric VARCHAR, name VARCHAR, definition VARCHAR, numerator VARCHAR, denominator VARCHAR, caution VARCHAR,
+        version VARCHAR""",
+}
+
+SCHOOLS = {
+    "sch-1": ("Lincoln Elementary", 420, ("03", "04", "05")),
+    "sch-2": ("Oak Street Elementary", 380, ("03", "04", "05")),
+    "sch-3": ("Riverbend Middle School", 700, ("06", "07", "08")),
+    "sch-4": ("Riverbend High School", 900, ("09", "10", "11", "12")),
+}
+TOOLS = {
+    "mathpath": ("MathPath", 0.74, "filter_sessionised"),
+    "readwell": ("ReadWell", 0.55, "filter_sessionised"),
+    "canvas": ("Canvas", 0.88, "lms_interaction"),
+    "sciencelab": ("ScienceLab", 0.31, "filter_sessionised"),
+    "phonicspath": ("PhonicsPath", 0.0, "filter_sessionised"),
+}
+DISTRICT_TOTAL = sum(size for _, size, _ in SCHOOLS.values())
+
+
+@dataclass
+class Cell:
+    eligible: int
+    active: int
+    consistent: int
+    minutes: float | None
+    method: str
+
+
+def suppressed(cell: Cell, coverage: float = 0.94) -> dict[str, Any]:
+    """The shape of a mart's row under the rules of docs/privacy.md, for one cell on its own."""
+    row: dict[str, Any] = {
+        "eligible_students": cell.eligible,
+        "active_students": cell.active,
+        "consistent_students": cell.consistent,
+        "adoption_rate": cell.active / cell.eligible if cell.eligible else None,
+        "consistent_rate": cell.consistent / cell.eligible if cell.eligible else None,
+        "rate_low": None,
+        "rate_high": None,
+        "minutes_per_active_student": cell.minutes if cell.active else None,
+        "minutes_method": cell.method if cell.active else None,
+        "coverage_rate": coverage,
+        "suppression_reason": None,
+    }
+    hidden = ["active_students", "consistent_students", "adoption_rate", "consistent_rate"]
+    hidden += ["minutes_per_active_student", "minutes_method"]
+    if not cell.eligible:
+        row["suppression_reason"] = "no_eligible_students"
+    elif cell.eligible < MINIMUM_N:
+        row["suppression_reason"] = "fewer_than_n_students"
+        hidden.append("eligible_students")
+    elif 0 < cell.active < MINIMUM_N:
+        row |= {"suppression_reason": "small_count_low", "rate_high": MINIMUM_N / cell.eligible}
+    elif 0 < cell.eligible - cell.active < MINIMUM_N:
+        row |= {"suppression_reason": "small_count_high", "rate_low": 1 - MINIMUM_N / cell.eligible}
+    elif 0 < cell.consistent < MINIMUM_N:
+        row |= {"consistent_students": None, "consistent_rate": None}
+        return row
+    if row["suppression_reason"]:
+        row |= dict.fromkeys(hidden)
+    return row
+
+
+def _cell(rng: random.Random, eligible: int, tool: str, factor: float = 1.0) -> Cell:
+    _, base, method = TOOLS[tool]
+    rate = min(0.98, max(0.0, base * factor * rng.uniform(0.92, 1.06))) if base else 0.0
+    active = round(eligible * rate)
+    return Cell(eligible, active, round(active * rng.uniform(0.6, 0.8)), round(rng.uniform(18, 75), 1), method)
+
+
+def adoption_rows(through: date) -> list[dict[str, Any]]:
+    rng = random.Random(7)
+    rows: list[dict[str, Any]] = []
+
+    def add(
+        level: str, key: str, name: str, school: str | None, week: date, tool: str, cell: Cell, **group: str
+    ) -> None:
+        rows.append(
+            {
+                "district_id": "testville",
+                "org_level": level,
+                "org_key": key,
+                "org_name": name,
+                "school_key": school,
+                "week_start_on": week,
+                "school_year": "2025-26",
+                "tool_key": tool,
+                "tool_name": TOOLS[tool][0],
+                "dimension": group.get("dimension", "all_students"),
+                "subgroup": group.get("subgroup", "all_students"),
+                "data_complete_through": through,
+            }
+            | suppressed(cell)
+        )
+
+    for back in range(12):
+        week = LAST_WEEK - back * WEEK
+        for tool in TOOLS:
+            growth = 1.0 - 0.015 * back
+            add(
+                "district", "testville", "Testville Schools", None, week, tool, _cell(rng, DISTRICT_TOTAL, tool, growth)
+            )
+            for dimension, sizes in {"english_learner": (310, 2090), "disability": (8, 2392)}.items():
+                for subgroup, size in zip(("yes", "no"), sizes, strict=True):
+                    factor = 0.6 if (dimension, subgroup) == ("english_learner", "yes") else 1.0
+                    cell = _cell(rng, size, tool, growth * factor)
+                    add("district", "testville", "Testville Schools", None, week, tool, cell,
+                        dimension=dimension, subgroup=subgroup)  # fmt: skip
+            for key, (name, size, grades) in SCHOOLS.items():
+                factor = 0.08 if (key, tool) == ("sch-1", "sciencelab") else 1.0
+                eligible = 0 if (key, tool) == ("sch-4", "phonicspath") else size
+                cell = _cell(rng, eligible, tool, growth * factor)
+                if (key, tool) == ("sch-1", "sciencelab"):
+                    cell.active, cell.consistent = 6, 2
+                add("school", key, name, key, week, tool, cell)
+                for grade in grades:
+                    if back < 2:
+                        for number in range(2):
+                            add("class", f"{key}-{grade}-{number}", f"Grade {int(grade)} Room {number + 1}", key, week,
+                                tool, _cell(rng, rng.choice((9, 24, 27)), tool, growth))  # fmt: skip
+            for grade in sorted({g for _, _, grades in SCHOOLS.values() for g in grades}):
+                add("grade", grade, f"Grade {int(grade)}", None, week, tool, _cell(rng, 240, tool, growth))
+    return rows
+
+
+def _wald(p: float, n: int, q: float, m: int) -> tuple[float, float]:
+    half = 1.96 * (p * (1 - p) / n + q * (1 - q) / m) ** 0.5
+    return p - q - half, p - q + half
+
+
+def equity_rows(through: date) -> list[dict[str, Any]]:
+    groups = [
+        ("english_learner", "yes", 310, 2090, 0.41, 0.68),
+        ("economic_disadvantage", "yes", 1100, 1300, 0.61, 0.66),
+        ("race_ethnicity", "hispanic_or_latino", 640, 1760, 0.63, 0.64),
+        ("disability", "yes", 8, 2392, 0.5, 0.6),
+    ]
+    rows: list[dict[str, Any]] = []
+    for org_level, org_key, org_name, scale in [
+        ("district", "testville", "Testville Schools", 1.0),
+        ("school", "sch-1", "Lincoln Elementary", 0.2),
+        ("school", "sch-4", "Riverbend High School", 0.4),
+    ]:
+        for period in ("last_4_weeks", "school_year"):
+            for tool_key, tool_name in [("__any_tool__", "Any tool"), ("mathpath", "MathPath")]:
+                for metric in ("adoption", "consistent_use"):
+                    for dimension, subgroup, n, m, p, q in groups:
+                        size, reference = round(n * scale), round(m * scale)
+                        low, high = _wald(p, max(size, 1), q, reference)
+                        small = size < MINIMUM_N
+                        row = {
+                            "district_id": "testville", "basis": "student_subgroup", "org_level": org_level,
+                            "org_key": org_key, "org_name": org_name, "period": period, "tool_key": tool_key,
+                            "tool_name": tool_name, "dimension": dimension, "subgroup": subgroup, "metric": metric,
+                            "group_n": size, "reference_n": reference, "group_rate": p, "reference_rate": q,
+                            "gap_points": 100 * (p - q), "gap_ci_low": 100 * low, "gap_ci_high": 100 * high,
+                            "risk_ratio": p / q, "risk_ratio_ci_low": 0.9 * p / q, "risk_ratio_ci_high": 1.1 * p / q,
+                            "suppression_reason": "fewer_than_n_students" if small else None,
+                            "data_complete_through": through,
+                        }  # fmt: skip
+                        if small:
+                            for column in ("group_n", "reference_n", "group_rate", "reference_rate", "gap_points",
+                                           "gap_ci_low", "gap_ci_high", "risk_ratio", "risk_ratio_ci_low",
+                                           "risk_ratio_ci_high"):  # fmt: skip
+                                row[column] = None
+                        rows.append(row)
+    return rows
+
+
+def value_rows(through: date) -> list[dict[str, Any]]:
+    today = through + 4 * DAY
+    contracts = [
+        ("mathpath", "MathPath", "Northwind Learning", 42000, 2400, 1776, 21000.0, "unused_seats", 45),
+        ("readwell", "ReadWell", "Pageturner Inc.", 30000, 2000, 1320, 9800.0, "unused_seats", 81),
+        ("canvas", "Canvas", "Instructure", 60000, None, None, 31000.0, "estimated_from_adoption", 170),
+        ("phonicspath", "PhonicsPath", "Soundwise", 18000, 800, 0, 0.0, "unused_seats", 62),
+        ("sciencelab", "ScienceLab", "Beaker & Co.", 9000, 600, None, None, "unused_seats", 200),
+    ]
+    rows = []
+    for key, name, vendor, cost, seats, used, hours, method, days in contracts:
+        hidden = key == "sciencelab"
+        active = {"mathpath": 1776, "readwell": 1320, "canvas": 2112, "phonicspath": 0}.get(key)
+        wasted = None if hidden else cost * (1 - (used or 0) / seats) if seats else cost * 0.12
+        rows.append(
+            {
+                "district_id": "testville",
+                "contract_key": f"c-{key}",
+                "tool_key": key,
+                "tool_name": name,
+                "vendor_name": vendor,
+                "school_year": "2025-26",
+                "cost_usd": cost,
+                "seats": seats,
+                "seats_used": used,
+                "utilisation_rate": used / seats if seats and used is not None else None,
+                "active_students": active,
+                "cost_per_active_student_usd": cost / active if active else None,
+                "active_hours": hours,
+                "cost_per_active_hour_usd": cost / hours if hours else None,
+                "wasted_usd": None if wasted is None else round(wasted, 2),
+                "waste_method": method,
+                "renewal_on": today + days * DAY,
+                "decide_by_on": today + (days - 30) * DAY,
+                "days_to_renewal": days,
+                "suppression_reason": "small_count_low" if hidden else None,
+                "data_complete_through": through,
+            }  # fmt: skip
+        )
+    return rows
+
+
+def quality_rows(through: date, *, failing: bool) -> dict[str, list[dict[str, Any]]]:
+    at = datetime(2026, 4, 11, 2, 0, tzinfo=UTC)
+    base = {"district_id": "testville", "data_complete_through": through}
+    health = [
+        base | {"source": source, "kind": kind, "resource": resource, "last_pull_at": at, "last_good_pull_at": at,
+                "status": "good", "rows_landed": rows, "rows_quarantined": bad, "is_stale": False, "message": None,
+                "remedy": None}
+        for source, kind, resource, rows, bad in [
+            ("sis", "oneroster", "users", 2650, 0), ("sis", "oneroster", "enrollments", 16800, 3),
+            ("lms", "canvas", "page_views", 410000, 0), ("filter", "umbrella", "activity", 1900000, 12),
+            ("registers", "dropfolder", "contracts", 5, 0),
+        ]
+    ]  # fmt: skip
+    if failing:
+        health[3] |= {"status": "failed", "is_stale": True, "message": "401 from the filter's token address",
+                      "remedy": "renew the API key of the web filter"}  # fmt: skip
+    checks = []
+    for run in range(6):
+        for number, (table, what) in enumerate(
+            [("mart_adoption", "No rate is above 100%"), ("mart_adoption", "No count below the minimum is shown"),
+             ("mart_value", "Cost by month adds up to the contract price"), ("landing", "Pulled = landed + set aside")]
+        ):  # fmt: skip
+            bad = failing and run == 0 and number == 2
+            checks.append(
+                base | {"snapshot_id": f"s{6 - run}", "suite": table, "check_id": f"{table}.{number}",
+                        "table_name": table, "column_name": None, "severity": "critical", "is_success": not bad,
+                        "observed": "1 contract off by $12.00" if bad else "0 rows", "unexpected_rows": int(bad),
+                        "description": what, "remedy": "Ask the data engineer to compare the contract file.",
+                        "checked_at": at - run * DAY}
+            )  # fmt: skip
+    return {
+        "mart_source_health": health,
+        "mart_check_history": checks,
+        "mart_reconciliation": [
+            base | {"source": "sis", "resource": "enrollments", "measure": "pulled = landed + set aside",
+                    "expected": 16803, "actual": 16803, "difference": 0, "is_reconciled": True, "note": None},
+            base | {"source": "registers", "resource": "contracts", "measure": "cost by month = contract price",
+                    "expected": 159000, "actual": 159000 - 12 * failing, "difference": -12 * failing,
+                    "is_reconciled": not failing, "note": "one contract" if failing else None},
+        ],
+        "mart_quarantine": [
+            base | {"source": "filter", "resource": "activity", "reason": "not_timestamp", "column_name": "timestamp",
+                    "rows": 12, "first_at": at - 3 * DAY, "last_at": at, "replayed_rows": 0},
+            base | {"source": "sis", "resource": "enrollments", "reason": "missing_key", "column_name": "sourcedId",
+                    "rows": 3, "first_at": at - 30 * DAY, "last_at": at - 30 * DAY, "replayed_rows": 3},
+        ],
+        "mart_match_rate": [
+            base | {"source": "filter", "events": 1900000, "events_matched_person": 1786000,
+                    "events_matched_tool": 1520000},
+            base | {"source": "lms", "events": 410000, "events_matched_person": 409000, "events_matched_tool": 410000},
+        ],
+    }  # fmt: skip
+
+
+def summary_rows(through: date) -> dict[str, list[dict[str, Any]]]:
+    """A district that reports daily summaries only: no students, no schools."""
+    rng = random.Random(11)
+    usage, gaps = [], []
+    values = {
+        "all": ("all",),
+        "product": ("Google Docs", "Google Classroom", "YouTube"),
+        "sector": ("PreK-12", "Corporate"),
+        "function": ("LC - Digital Learning Platforms", "SDO - Other"),
+    }
+    groups = {"all": ("all",), "free_reduced_band": ("[0, 0.2[", "[0.2, 0.4["), "black_hispanic_band": ("[0, 0.2[",)}
+    for back in range(20):
+        week = date(2020, 11, 30) - back * WEEK
+        for level, names in values.items():
+            for name in names:
+                for dimension, bands in groups.items():
+                    for band in bands:
+                        reporting = {"all": 188, "free_reduced_band": 55, "black_hispanic_band": 90}[dimension]
+                        usage.append(
+                            {"district_id": "open_data", "week_start_on": week, "level": level, "level_value": name,
+                             "group_dimension": dimension, "group_value": band, "districts_reporting": reporting,
+                             "districts_total": 188, "mean_pct_access": rng.uniform(2, 14),
+                             "mean_engagement_index": rng.uniform(50, 400), "district_days": reporting * 5,
+                             "data_complete_through": through}
+                        )  # fmt: skip
+    for metric, unit in (("pct_access", 1.0), ("engagement_index", 30.0)):
+        for band, n, gap in (("[0.2, 0.4[", 48, -1.1), ("[0.4, 0.6[", 37, -2.9), ("[0.8, 1[", 4, None)):
+            gaps.append(
+                {"district_id": "open_data", "basis": "district_band", "org_level": "district", "org_key": "open_data",
+                 "org_name": "Open data", "period": "2020", "tool_key": "__any_tool__", "tool_name": "Any tool",
+                 "dimension": "free_reduced_band", "subgroup": band, "metric": metric,
+                 "group_n": n if gap else None, "reference_n": 46 if gap else None,
+                 "group_rate": (9 + gap) * unit if gap else None, "reference_rate": 9 * unit if gap else None,
+                 "gap_points": gap * unit if gap else None, "gap_ci_low": (gap - 1.4) * unit if gap else None,
+                 "gap_ci_high": (gap + 1.4) * unit if gap else None, "risk_ratio": None, "risk_ratio_ci_low": None,
+                 "risk_ratio_ci_high": None, "suppression_reason": None if gap else "fewer_than_n_districts",
+                 "data_complete_through": through}
+            )  # fmt: skip
+    return {"mart_usage_summary": usage, "mart_equity_gap": gaps}
+
+
+DEFINITIONS = [
+    ("adoption_rate", "Adoption", "Students who used the tool in the week, out of those it is meant for.",
+     "students with at least one qualifying event", "students enrolled in a licensed grade", "Use is not learning."),
+    ("consistent_rate", "Consistent use", "Students active in 3 of the last 4 school weeks.",
+     "students active in 3 of 4 weeks", "eligible students", "New students cannot yet be consistent."),
+    ("wasted_usd", "Paid and not used", "Price of the seats that no student used.", "unused seats x price",
+     "cost in the period", "Site licences are estimates."),
+]  # fmt: skip
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
+    columns = [line.split()[0] for line in TABLES[table].replace("(18,2)", "").split(",")]
+    if rows:
+        data = pa.table({column: [row.get(column) for row in rows] for column in columns})  # noqa: F841
+        connection.execute(f"insert into {table} select * from data")
+
+
+def publish(
+    published: Path,
+    snapshot_id: str,
+    *,
+    district: str = "testville",
+    name: str = "Testville Schools",
+    through: date = THROUGH,
+    simulated: bool = True,
+    failing: bool = False,
+    summary_only: bool = False,
+) -> Path:
+    """Write <published>/<district>/<id>/ and swap the pointer to it; returns the snapshot's folder."""
+    folder = published / district / snapshot_id
+    folder.mkdir(parents=True)
+    rows = quality_rows(through, failing=failing)
+    if summary_only:
+        rows |= summary_rows(through)
+    else:
+        today = through + 4 * DAY
+        rows |= {
+            "mart_adoption": adoption_rows(through),
+            "mart_equity_gap": equity_rows(through),
+            "mart_value": value_rows(through),
+            "mart_unused_tool": [
+                {"district_id": district, "contract_key": "c-phonicspath", "tool_key": "phonicspath",
+                 "tool_name": "PhonicsPath", "cost_usd": 18000, "seats": 800, "weeks_without_use": 30,
+                 "last_used_on": None, "renewal_on": today + 62 * DAY, "data_complete_through": through}
+            ],
+            "mart_unknown_tool": [
+                {"district_id": district, "host": "quizblitz.example", "tool_key": "quizblitz",
+                 "tool_name": "QuizBlitz", "status": "unapproved", "first_seen_on": date(2026, 2, 2),
+                 "last_seen_on": through, "events": 9100, "students": 212, "schools": 3,
+                 "students_previous_4_weeks": 88, "growth_ratio": 2.41, "suppression_reason": None,
+                 "data_complete_through": through},
+                {"district_id": district, "host": "cdn.unheard.example", "tool_key": None, "tool_name": None,
+                 "status": "unmatched", "first_seen_on": date(2026, 3, 9), "last_seen_on": through, "events": 40,
+                 "students": None, "schools": 1, "students_previous_4_weeks": None, "growth_ratio": None,
+                 "suppression_reason": "small_count_low", "data_complete_through": through},
+            ],
+        }  # fmt: skip
+    rows["metric_definition"] = [
+        dict(zip(("metric", "name", "definition", "numerator", "denominator", "caution"), line, strict=True))
+        | {"version": "1"}
+        for line in DEFINITIONS
+    ]
+    with duckdb.connect(str(folder / "leaders.duckdb")) as connection:
+        for table, columns in TABLES.items():
+            connection.execute(f"create table {table} ({columns})")
+            _insert(connection, table, rows.get(table, []))
+    at = "2026-04-11T02:10:00+00:00"
+    manifest = {
+        "id": snapshot_id, "district": district, "district_name": name, "is_simulated": simulated, "created_at": at,
+        "published_at": at, "time_zone": "America/Chicago", "minimum_n": MINIMUM_N, "data_complete_through": through.isoformat(), "code_version": "test",
+        "checks": {"passed": 24, "failed_warning": []}, "tables": {table: len(rows.get(table, [])) for table in TABLES},
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    pointer = published / district / "current"
+    beside = pointer.with_suffix(".new")
+    beside.write_text(snapshot_id)
+    beside.replace(pointer)
+    return folder
+
+
+def reject(published: Path, district: str = "testville") -> None:
+    """What a failed publication leaves behind."""
+    (published / district / "rejected.json").write_text(
+        json.dumps(
+            {
+                "snapshot_id": "99990412T021000-00000f",
+                "at": "2026-04-12T02:10:00+00:00",
+                "since": "2026-04-12T02:10:00+00:00",
+                "checks": [
+                    {
+                        "check_id": "mart_value.cost",
+                        "table": "mart_value",
+                        "description": "Cost by month adds up to the contract price",
+                        "observed": "1 contract off by $12.00",
+                        "remedy": "Compare the contract file with the invoice.",
+                    }
+                ],
+            }
+        )
+    )
