@@ -63,12 +63,11 @@ class ClientCredentials(httpx.Auth):
         self._renew_at = 0.0
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        is_fresh = self._token is None or self._clock() >= self._renew_at
-        if is_fresh:
+        if self._token is None or self._clock() >= self._renew_at:
             self._accept((yield self._token_request()))
         request.headers["Authorization"] = f"Bearer {self._token}"
         response = yield request
-        if response.status_code in self._renew_on and not is_fresh and not is_throttle(response):
+        if response.status_code in self._renew_on and not is_throttle(response):
             self._accept((yield self._token_request()))
             request.headers["Authorization"] = f"Bearer {self._token}"
             yield request

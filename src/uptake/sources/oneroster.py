@@ -272,7 +272,12 @@ class OneRoster(ApiSource):
         if window.mode == "incremental" and window.start is not None:
             params["filter"] = f"dateLastModified>='{utc_text(window.start)}'"
         pages = offset_pages(
-            self.client, _path(resource.name), params, page_size=self._page_size, rows_of=rows_in(resource.name)
+            self.client,
+            _path(resource.name),
+            params,
+            page_size=self._page_size,
+            rows_of=rows_in(resource.name),
+            key="sourcedId",
         )
         for page in gathered(ahead(pages), BATCH_ROWS):
             batch = parse_records(resource, page.rows)

@@ -2,7 +2,8 @@
 
 The rule of both: only the vendor says where the end is, and it says so in one way. An offset walk ends at the first
 empty page, since a server may clamp `limit` without a word (500 given, 1,000 asked), and its total may be absent, or be
-counted at another time. A link walk ends where there is no `next`.
+counted at another time. It goes on by the distinct rows that came: a row that is sent twice must not push the next one
+over the edge. A link walk ends where there is no `next`.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ def offset_pages(
     *,
     page_size: int,
     rows_of: Callable[[Answer], list[Any]],
+    key: str,
 ) -> Iterator[Page]:
-    """`limit`/`offset` walk: on by what came back, until an empty page.
+    """`limit`/`offset` walk: on by the distinct rows that came back, until an empty page. `key` names a row's id.
 
     Raises PermanentError when a page is the page before it again: the server does not heed `offset`.
     """
@@ -55,21 +57,30 @@ def offset_pages(
                 remedy="ask the vendor how to page.",
             )
         yield Page(rows, total_count(answer))
-        offset += len(rows)
+        offset += distinct(rows, key)
         before = rows
 
 
+def distinct(rows: Iterable[Any], key: str) -> int:
+    """How many different rows there are, by `key`; a row without one counts for itself."""
+    keys = [row.get(key) if isinstance(row, dict) else None for row in rows]
+    named = {value for value in keys if isinstance(value, str | int)}
+    return len(named) + sum(not isinstance(value, str | int) for value in keys)
+
+
 def link_pages(
-    client: HttpClient,
-    path: str,
-    params: Mapping[str, Any] | Sequence[tuple[str, Any]],
-    rows_of: Callable[[Answer], list[Any]],
+    client: HttpClient, path: str, params: Sequence[tuple[str, Any]], rows_of: Callable[[Answer], list[Any]]
 ) -> Iterator[Page]:
     """Follow `Link: <…>; rel="next"` as it is, to the vendor's own origin only (RFC 8288).
 
-    Raises PermanentError when a link leads elsewhere, or back to where the walk has been.
+    A first answer with no `Link` at all (a proxy may have dropped it) does not say that it is the last: pages are then
+    asked for by number, until one is empty or the same again. Raises PermanentError when a link leads to another host,
+    or back to where the walk has been.
     """
     answer = client.get(path, params)
+    if "link" not in answer.headers:
+        yield from _numbered_pages(client, path, params, rows_of, rows_of(answer))
+        return
     seen: set[httpx.URL] = set()
     while True:
         yield Page(rows_of(answer), total_count(answer))
@@ -84,6 +95,20 @@ def link_pages(
             )
         seen.add(url)
         answer = client.get(url)
+
+
+def _numbered_pages(
+    client: HttpClient,
+    path: str,
+    params: Sequence[tuple[str, Any]],
+    rows_of: Callable[[Answer], list[Any]],
+    rows: list[Any],
+) -> Iterator[Page]:
+    number, before = 1, None
+    while rows and rows != before:
+        yield Page(rows)
+        number, before = number + 1, rows
+        rows = rows_of(client.get(path, [*params, ("page", number)]))
 
 
 def total_count(answer: Answer) -> int | None:
