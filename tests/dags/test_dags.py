@@ -23,7 +23,7 @@ def load(monkeypatch: pytest.MonkeyPatch, config: Path):
     from airflow.dag_processing.dagbag import DagBag
 
     monkeypatch.setenv("UPTAKE_CONFIG", str(config))
-    return DagBag(dag_folder=str(ROOT / "dags"), include_examples=False)
+    return DagBag(dag_folder=str(ROOT / "dags"))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_each_source_renews_its_asset_and_any_of_them_starts_the_publication(bag
 
     condition = bag.dags["publish__riverbend"].timetable.asset_condition
     assert isinstance(condition, AssetAny)
-    assert {asset.name for _, asset in condition.iter_assets()} == renewed
+    assert {asset.name for asset in condition.objects} == renewed
 
 
 def test_the_writer_tasks_share_the_one_slot_pool(bag, monkeypatch, capsys):
