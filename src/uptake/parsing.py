@@ -157,8 +157,8 @@ def _typed(values: list[Any], field: Field) -> tuple[pa.Array, list[int]]:
 def _whole(values: list[Any], field: Field) -> pa.Array:  # noqa: PLR0911
     """The column in one go. Raises one of _ARROW_ERRORS when some value needs a closer look.
 
-    Arrow's own conversion is trusted only where it is strict: it would cut 5.5 to 5, read False as 0.0 and split "ab" to
-    a list.
+    Arrow's own conversion is trusted only where it is strict: it would cut 5.5 to 5, read False as 0.0 and split "ab"
+    to a list.
     """
     kind = field.type
     if pa.types.is_string(kind):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Self
 
@@ -34,6 +35,7 @@ class ApiSource:
     needs_credential: ClassVar[bool] = True
     declared: ClassVar[Mapping[str, Resource]]
     trusted_domain: ClassVar[str | None] = None
+    sleep: ClassVar[Callable[[float], None]] = time.sleep
 
     def __init__(self, settings: ApiSettings, credential: Credential | None) -> None:
         if credential is None or not settings.connection:
@@ -50,6 +52,7 @@ class ApiSource:
             timeout_seconds=settings.timeout_seconds,
             retry_seconds=settings.retry_seconds,
             trusted_domain=self.trusted_domain,
+            sleep=type(self).sleep,
         )
 
     def _auth(self, settings: Any, credential: Credential) -> httpx.Auth:
