@@ -6,6 +6,12 @@ with version as (
   inner join {{ ref("int_person") }} as person
     on person.person_key = versions.sourced_id and person.person_type = 'student'
 
+),
+
+span as (
+
+  {{ attribute_spans("version", "student_key", "grade") }}
+
 )
 
-{{ attribute_spans("version", "student_key", "grade") }}
+select * from span

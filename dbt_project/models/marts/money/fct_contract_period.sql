@@ -75,7 +75,7 @@ select
   contract.tool_key,
   month_price.month_starts_on,
   cast(sum(month_price.instructional_days) as integer) as instructional_days,
-  cast(sum(month_price.part) as decimal(18, 2)) / cast(100 as decimal(18, 2)) as cost_usd
+  cast(sum(month_price.part) * cast(0.01 as decimal(3, 2)) as decimal(18, 2)) as cost_usd
 from month_price
 inner join {{ ref("dim_contract") }} as contract on contract.contract_key = month_price.contract_key
 group by contract.district_id, month_price.contract_key, contract.tool_key, month_price.month_starts_on

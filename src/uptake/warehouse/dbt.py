@@ -1,0 +1,228 @@
+"""Builds a district's warehouse: prepare, dbt in a process of its own, and what it says when it fails.
+
+dbt is a subprocess because DuckDB's file lock then ends with it, however it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from uptake.config import District
+from uptake.errors import PermanentError, TransientError
+from uptake.project import Project
+from uptake.warehouse import prepare as preparation
+
+PROJECT_VARIABLE = "UPTAKE_DBT_PROJECT"
+MEMORY_VARIABLE = "UPTAKE_MEMORY_LIMIT"
+DEFAULT_MEMORY = "2GB"
+LOCK_WAIT_SECONDS = 600.0
+
+QUALITY_MODELS = ("path:models/marts/quality",)
+USAGE_MODELS = ("int_usage_person_day+",)
+
+
+class BuildError(PermanentError):
+    """A model or a test of the warehouse failed. The published snapshot stays as it is."""
+
+
+@dataclass(slots=True)
+class BuildSummary:
+    """seconds: all of it. dbt_startup_seconds: dbt's own import, parse and bookkeeping, without the models' time.
+
+    `nothing_new`: no file, setting or record had changed since the last good build, and no model ran.
+    """
+
+    seconds: float = 0.0
+    dbt_startup_seconds: float = 0.0
+    models: int = 0
+    tests: int = 0
+    touched_dates: int = 0
+    nothing_new: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+def build_warehouse(
+    project: Project, district: District | str, *, full_refresh: bool = False, run_id: str = ""
+) -> BuildSummary:
+    """Bring the district's warehouse up to its landed files. Returns at once when there is nothing new.
+
+    Raises BuildError naming the model and its message, TransientError while another build is writing.
+    """
+    district = project.district(district) if isinstance(district, str) else district
+    memory = os.environ.get(MEMORY_VARIABLE, DEFAULT_MEMORY)
+    started = time.monotonic()
+    summary = BuildSummary()
+    with _alone(project, district) as lock:
+        work = preparation.prepare(
+            project, district, models_signature=_models_signature(), full_refresh=full_refresh, memory_limit=memory
+        )
+        if work.is_nothing:
+            summary.nothing_new = True
+        else:
+            select = QUALITY_MODELS if work.is_records_only and _has_models("marts/quality") else ()
+            _run(project, district, summary, lock, select=select, full_refresh=work.full_refresh)
+            late = preparation.dates_of_changed_identities(work, memory)
+            if late:
+                preparation.touch_more(project, district, work, late, memory)
+                _run(project, district, summary, lock, select=USAGE_MODELS, full_refresh=False)
+            preparation.finish(work, memory)
+        summary.touched_dates = len(work.dates)
+    summary.seconds = time.monotonic() - started
+    return summary
+
+
+@cache
+def dbt_project_dir() -> Path:
+    """$UPTAKE_DBT_PROJECT, else dbt_project beside the source tree, else in the working folder."""
+    named = os.environ.get(PROJECT_VARIABLE)
+    places = (
+        [Path(named)] if named else [Path(__file__).resolve().parents[3] / "dbt_project", Path.cwd() / "dbt_project"]
+    )
+    for place in places:
+        if (place / "dbt_project.yml").exists():
+            return place.resolve()
+    raise PermanentError(
+        "the dbt project is not where it was looked for", remedy=f"set {PROJECT_VARIABLE} to the folder dbt_project."
+    )
+
+
+def target_dir(project: Project, district_id: str) -> Path:
+    """dbt's manifest, partial parse and run results of a district."""
+    return project.state_dir / "dbt" / district_id / "target"
+
+
+def run_dbt(
+    project: Project, district: District, arguments: Sequence[str], *, pass_fds: Sequence[int] = ()
+) -> subprocess.CompletedProcess[bytes]:
+    """`dbt <arguments>` on the district's warehouse; its output goes to dbt.log beside the target folder."""
+    target = target_dir(project, district.id)
+    target.mkdir(parents=True, exist_ok=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {
+        "UPTAKE_WAREHOUSE": str(project.warehouse(district.id)),
+        MEMORY_VARIABLE: os.environ.get(MEMORY_VARIABLE, DEFAULT_MEMORY),
+        "DBT_PROFILES_DIR": str(dbt_project_dir()),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    command = [
+        *(
+            sys.executable,
+            "-c",
+            "from dbt.cli.main import cli; cli()",
+            "--no-use-colors",
+            "--log-path",
+            str(target.parent / "logs"),
+        ),
+        *arguments,
+        *("--project-dir", str(dbt_project_dir()), "--target-path", str(target)),
+    ]
+    with (target.parent / "dbt.log").open("wb") as log:
+        return subprocess.run(
+            command, env=environment, stdout=log, stderr=subprocess.STDOUT, pass_fds=tuple(pass_fds), check=False
+        )
+
+
+def _run(
+    project: Project,
+    district: District,
+    summary: BuildSummary,
+    lock: int,
+    *,
+    select: Sequence[str],
+    full_refresh: bool,
+) -> None:
+    results = target_dir(project, district.id) / "run_results.json"
+    results.unlink(missing_ok=True)
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
+    arguments += ["--full-refresh"] if full_refresh else []
+    arguments += ["--select", *select] if select else []
+    started = time.monotonic()
+    done = run_dbt(project, district, arguments, pass_fds=[lock])
+    seconds = time.monotonic() - started
+    log = target_dir(project, district.id).parent / "dbt.log"
+    if not results.exists():
+        lines = log.read_text(errors="replace").strip().splitlines()
+        raise BuildError(
+            "dbt could not start: " + " ".join(line.strip() for line in lines[-6:]),
+            district=district.id,
+            remedy=f"read {log}.",
+        )
+    found = json.loads(results.read_text())["results"]
+    failed = [result for result in found if result["status"] in ("error", "fail", "runtime error")]
+    if failed or done.returncode != 0:
+        raise _error(failed, district, log)
+    summary.models += sum(result["unique_id"].startswith(("model.", "seed.")) for result in found)
+    summary.tests += sum(result["unique_id"].startswith("test.") for result in found)
+    summary.warnings += [_said(result) for result in found if result["status"] == "warn"]
+    summary.dbt_startup_seconds += max(0.0, seconds - sum(result["execution_time"] for result in found))
+
+
+def _error(failed: Sequence[dict[str, Any]], district: District, log: Path) -> BuildError:
+    if not failed:
+        return BuildError("dbt ended with an error", district=district.id, remedy=f"read {log}.")
+    first = failed[0]
+    others = f" ({len(failed) - 1} more failed)" if len(failed) > 1 else ""
+    is_test = first["unique_id"].startswith("test.")
+    return BuildError(
+        f"{_said(first)}{others}",
+        district=district.id,
+        model=first["unique_id"].split(".")[2],
+        remedy=(
+            f"the test's own text says how to resolve it; the rows are found with its SQL in {log.parent}."
+            if is_test
+            else f"mend the model or its input, then build again; the whole log is {log}."
+        ),
+    )
+
+
+def _said(result: dict[str, Any]) -> str:
+    name = result["unique_id"].split(".")[2]
+    return f"{name}: {' '.join(str(result.get('message') or result['status']).split())}"
+
+
+def _has_models(folder: str) -> bool:
+    return any((dbt_project_dir() / "models" / folder).glob("*.sql"))
+
+
+def _models_signature() -> str:
+    """A hash of everything in the dbt project that decides what a build makes."""
+    root = dbt_project_dir()
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        if path.suffix in (".sql", ".csv") or path.name in ("dbt_project.yml", "profiles.yml"):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _alone(project: Project, district: District) -> Iterator[int]:
+    """The build's lock; dbt inherits it, so a dbt that outlives a killed build is waited for too."""
+    folder = project.state_dir / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"build.{district.id}").open("w") as file:
+        until = time.monotonic() + LOCK_WAIT_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > until:
+                    raise TransientError(
+                        "another build of this district is running",
+                        district=district.id,
+                        remedy="wait for it to end; the lock frees itself with its process.",
+                    ) from error
+                time.sleep(0.5)
+        yield file.fileno()

@@ -1,0 +1,56 @@
+"""The warehouse's DuckDB file: opening it, and the few things asked of it outside dbt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from uptake.errors import TransientError
+
+
+def open_warehouse(path: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
+    """Raises TransientError when another process has it open."""
+    try:
+        connection = duckdb.connect(str(path), config={"memory_limit": memory_limit})
+    except duckdb.IOException as error:
+        if "lock" not in str(error).lower():
+            raise
+        raise TransientError(
+            f"another process has {path.name} open",
+            remedy="wait for it to end: a warehouse has one writer, and readers use the published snapshot.",
+        ) from error
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def first_row(
+    connection: duckdb.DuckDBPyConnection, query: str, values: list[Any] | None = None
+) -> tuple[Any, ...] | None:
+    """The first row, read to the end: DuckDB refuses the next statement while a result is half read."""
+    rows = connection.execute(query, values or []).fetchall()
+    return rows[0] if rows else None
+
+
+def replace_table(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    connection.register("incoming", rows)
+    connection.execute(f"create or replace table {name} as select * from incoming")
+    connection.unregister("incoming")
+
+
+def append_rows(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    connection.register("incoming", rows)
+    connection.execute(f"insert into {name} select * from incoming")
+    connection.unregister("incoming")
+
+
+def table_exists(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
+    query = "select 1 from information_schema.tables where table_schema = ? and table_name = ?"
+    return first_row(connection, query, [schema, name]) is not None
+
+
+def quoted(value: str) -> str:
+    """A text literal."""
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,111 @@
+"""Schema `landing`: a typed view over the live files of each resource, wherever it came from.
+
+The lake is the only store of landed rows. A view names its files one by one: what is not in the ledger does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from uptake.contracts import Resource
+from uptake.operations.models import LandedFile
+from uptake.warehouse.engine import quoted
+
+Name = tuple[str, str]  # (namespace, resource)
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFile:
+    """A file that counts. Times are UTC; `first` and `last` are the first and last event, None for an entity."""
+
+    id: int
+    name: Name
+    path: Path
+    source: str
+    window: str
+    landed_at: datetime
+    first: datetime | None
+    last: datetime | None
+
+    @classmethod
+    def of(cls, row: LandedFile, lake: Path) -> LakeFile:
+        return cls(
+            id=row.id,
+            name=(row.namespace, row.resource),
+            path=lake / row.path,
+            source=row.source,
+            window=row.window_token,
+            landed_at=row.landed_at,
+            first=row.event_min,
+            last=row.event_max,
+        )
+
+
+def write_views(
+    connection: duckdb.DuckDBPyConnection,
+    resources: Mapping[Name, Resource],
+    files: Iterable[LakeFile],
+    schema_dir: Path,
+) -> None:
+    """Replace every view of schema `landing`.
+
+    Columns are those of the resource's landed schema, whatever the age of a file: one that has no such column yet has
+    it NULL. Each row has _source, _window and _landed_at, which come from the ledger and cost nothing to a query that
+    does not ask for them. `schema_dir` holds a file without rows for each resource, which gives the columns.
+    """
+    by_name: dict[Name, list[LakeFile]] = {name: [] for name in resources}
+    for file in files:
+        if file.name in by_name:  # a district's own drop-folder mapping: its rows have no model yet
+            by_name[file.name].append(file)
+    for (namespace, name), resource in resources.items():
+        pattern = _schema_file(schema_dir, namespace, resource)
+        view = f'landing."{namespace}__{name}"'
+        connection.execute(f"create or replace view {view} as {_query(connection, pattern, by_name[namespace, name])}")
+
+
+def _schema_file(folder: Path, namespace: str, resource: Resource) -> Path:
+    path = folder / f"{namespace}__{resource.name}.parquet"
+    if not path.exists() or not pq.read_schema(path).equals(resource.landed_schema):
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".tmp")
+        pq.write_table(resource.landed_schema.empty_table(), draft)
+        draft.replace(path)
+    return path
+
+
+def _query(connection: duckdb.DuckDBPyConnection, pattern: Path, files: Sequence[LakeFile]) -> str:
+    described = connection.execute(f"describe select * from read_parquet({quoted(str(pattern))})").fetchall()
+    columns = ", ".join(f'cast("{row[0]}" as {row[1]}) as "{row[0]}"' for row in described)
+    if not files:
+        unknown = "cast(null as varchar) as _source, cast(null as varchar) as _window"
+        return f"select {columns}, {unknown}, cast(null as timestamptz) as _landed_at from read_parquet({quoted(str(pattern))})"
+    paths = _list(quoted(str(path)) for path in [pattern, *(file.path for file in files)])
+    sources = _list(["null", *(quoted(file.source) for file in files)])
+    windows = _list(["null", *(quoted(file.window) for file in files)])
+    landed = _list(
+        ["null", *(f"timestamptz '{file.landed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'" for file in files)]
+    )
+    # file_index is the file's place in the list, so what the ledger knows of a file is looked up by it, not joined.
+    place = "cast(file_index + 1 as bigint)"
+    return (
+        f"select {columns}, ({sources})[{place}] as _source, ({windows})[{place}] as _window, "
+        f"({landed})[{place}] as _landed_at from read_parquet({paths}, union_by_name = true)"
+    )
+
+
+def _list(items: Iterable[str]) -> str:
+    return "[" + ", ".join(items) + "]"
+
+
+def has_plain_dates(resource: Resource) -> bool:
+    """The resource says on which date something happened, not when: the date is the district's own already."""
+    if resource.event_time is None:
+        return False
+    return bool(pa.types.is_date(resource.landed_schema.field(resource.event_time).type))

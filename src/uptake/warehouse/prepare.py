@@ -1,0 +1,288 @@
+"""Before dbt: what is landed, what the district's settings are, and which dates have to be made again.
+
+A build rebuilds the district-local dates of files that are new or superseded since the last good build. What that build
+had seen stands in schema `build` of the same DuckDB file and is replaced after dbt has succeeded (`finish`), so a
+build that dies at any instant is simply made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from uptake import clock
+from uptake.catalogue import load_catalogue
+from uptake.config import District
+from uptake.contracts import TIMESTAMP, Resource
+from uptake.errors import PermanentError
+from uptake.landing import ledger
+from uptake.project import Project
+from uptake.sources.registry import warehouse_resources
+from uptake.warehouse.engine import first_row, open_warehouse, replace_table, table_exists
+from uptake.warehouse.landing_views import LakeFile, Name, write_views
+from uptake.warehouse.reference import copy_operations, write_config
+from uptake.warehouse.touched import dates_of, overlapping, school_weeks, weeks_of
+
+ROSTER_NAMESPACE = "oneroster"
+
+_FILE = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("namespace", pa.string()),
+        ("resource", pa.string()),
+        ("path", pa.string()),
+        ("source", pa.string()),
+        ("window_token", pa.string()),
+        ("landed_at", TIMESTAMP),
+        ("event_min", TIMESTAMP),
+        ("event_max", TIMESTAMP),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a good build was made of, besides files. Another value of a part makes this much again.
+
+    everything: the models themselves, and settings that facts depend on.
+    marts: the other settings and the district's date.
+    records: the newest pull and outcome that the quality marts show.
+    """
+
+    everything: str
+    marts: str
+    records: str
+
+
+@dataclass(slots=True)
+class Work:
+    """What this build has to do. `dates` and `weeks` are those of landing.touched_date and landing.touched_week."""
+
+    warehouse: Path
+    signature: Signature
+    full_refresh: bool = False
+    has_new_files: bool = False
+    has_new_settings: bool = False
+    has_new_records: bool = False
+    dates: set[date] = field(default_factory=set)
+    weeks: set[date] = field(default_factory=set)
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.full_refresh or self.has_new_files or self.has_new_settings or self.has_new_records)
+
+    @property
+    def is_records_only(self) -> bool:
+        return self.has_new_records and not (self.full_refresh or self.has_new_files or self.has_new_settings)
+
+
+def prepare(
+    project: Project,
+    district: District,
+    *,
+    models_signature: str,
+    full_refresh: bool = False,
+    memory_limit: str = "2GB",
+) -> Work:
+    """Write the schemas landing, config, ops and build of the district's warehouse, and say what there is to do.
+
+    models_signature: a hash of the models; another one makes everything again.
+    Raises PermanentError when a landed file is missing from the lake, TransientError when another process has the
+    warehouse open.
+    """
+    catalogue = load_catalogue(district.tool_catalogue)
+    as_of_at = clock.now(district)
+    resources = warehouse_resources()
+    files = [LakeFile.of(row, project.lake) for row in ledger.live_files(project.operations, district.id)]
+    _insist_on_files(files, district)
+    warehouse = project.warehouse(district.id)
+    warehouse.parent.mkdir(parents=True, exist_ok=True)
+    with closing(open_warehouse(warehouse, memory_limit)) as connection:
+        _make_schemas(connection)
+        connection.execute("begin")
+        copy_operations(connection, project.operations, district.id)
+        signature = Signature(
+            everything=_digest(
+                models_signature,
+                district.time_zone,
+                district.calendar.model_dump_json(),
+                str(district.thresholds.idle_gap_minutes),
+                repr(catalogue.tools),
+            ),
+            marts=_digest(
+                district.model_dump_json(exclude={"calendar", "time_zone"}),
+                as_of_at.astimezone(district.zone).date().isoformat(),
+            ),
+            records=_records_signature(connection),
+        )
+        work = _find_work(connection, district, resources, files, warehouse, signature, full_refresh=full_refresh)
+        write_config(connection, district, catalogue, as_of_at)
+        _write_touched(connection, work.dates, work.weeks)
+        replace_table(connection, "build.seen_file", _file_table(files))
+        connection.execute(
+            "create or replace table build.is_complete_refresh_due as select ? as is_due", [work.full_refresh]
+        )
+        shown = files if work.full_refresh else overlapping(files, resources, district.zone, work.dates)
+        write_views(connection, resources, shown, project.state_dir / "warehouse" / "schema")
+        connection.execute("commit")
+    return work
+
+
+def touch_more(project: Project, district: District, work: Work, dates: set[date], memory_limit: str = "2GB") -> None:
+    """Make `dates`, and nothing else, the dates to rebuild: what a first pass found out about people touches them."""
+    resources = warehouse_resources()
+    with closing(open_warehouse(work.warehouse, memory_limit)) as connection:
+        files = [_seen(row) for row in connection.execute("from build.seen_file").fetchall()]
+        connection.execute("begin")
+        weeks = weeks_of(dates, district)
+        _write_touched(connection, dates, weeks)
+        shown = overlapping(files, resources, district.zone, dates)
+        write_views(connection, resources, shown, project.state_dir / "warehouse" / "schema")
+        connection.execute("commit")
+    work.dates |= dates
+    work.weeks |= weeks
+
+
+def dates_of_changed_identities(work: Work, memory_limit: str = "2GB") -> set[date]:
+    """Dates, not yet rebuilt, whose events now belong to somebody else than when they were counted.
+
+    The roster may come after the events: then people who were unknown are known now. Compares the identities of this
+    build with those of the last good one.
+    """
+    with closing(open_warehouse(work.warehouse, memory_limit)) as connection:
+        if work.full_refresh or not table_exists(connection, "build", "identity"):
+            return set()
+        rows = connection.execute(
+            """
+            with changed as (
+                (from intermediate.int_person_identity except from build.identity)
+                union all
+                (from build.identity except from intermediate.int_person_identity)
+            )
+            select distinct on_date
+            from intermediate.int_usage_person_day as seen
+            where on_date not in (select on_date from landing.touched_date)
+              and (
+                (seen.identifier_kind, seen.identifier) in (select (identifier_kind, identifier) from changed)
+                or seen.person_key in (select person_key from changed)
+              )
+            """
+        ).fetchall()
+    return {row[0] for row in rows}
+
+
+def finish(work: Work, memory_limit: str = "2GB") -> None:
+    """Remember what this build has seen. Only after dbt has succeeded."""
+    with closing(open_warehouse(work.warehouse, memory_limit)) as connection:
+        connection.execute("begin")
+        connection.execute("create or replace table build.done_file as from build.seen_file")
+        connection.execute("create or replace table build.identity as from intermediate.int_person_identity")
+        connection.execute("create or replace table build.is_complete_refresh_due as select false as is_due")
+        connection.execute(
+            "create or replace table build.done as select ? as everything, ? as marts, ? as records",
+            [work.signature.everything, work.signature.marts, work.signature.records],
+        )
+        connection.execute("commit")
+
+
+def _make_schemas(connection: duckdb.DuckDBPyConnection) -> None:
+    for schema in ("landing", "config", "ops", "build", "staging", "intermediate", "marts"):
+        connection.execute(f"create schema if not exists {schema}")
+
+
+def _find_work(
+    connection: duckdb.DuckDBPyConnection,
+    district: District,
+    resources: Mapping[Name, Resource],
+    files: list[LakeFile],
+    warehouse: Path,
+    signature: Signature,
+    *,
+    full_refresh: bool,
+) -> Work:
+    done = first_row(connection, "from build.done") if table_exists(connection, "build", "done") else None
+    unfinished = False
+    if table_exists(connection, "build", "is_complete_refresh_due"):
+        row = first_row(connection, "select is_due from build.is_complete_refresh_due")
+        unfinished = bool(row and row[0])
+    work = Work(warehouse, signature)
+    if full_refresh or unfinished or done is None or done[0] != signature.everything:
+        work.full_refresh = True
+        work.dates = dates_of(connection, files, resources, district.zone)
+        work.weeks = weeks_of(work.dates, district) | school_weeks(district)
+        return work
+    before = {row[0]: row for row in connection.execute("from build.done_file").fetchall()}
+    now = {file.id for file in files}
+    changed = [file for file in files if file.id not in before]
+    changed += [_seen(row) for file_id, row in before.items() if file_id not in now]
+    work.has_new_files = bool(changed)
+    work.has_new_settings = done[1] != signature.marts
+    work.has_new_records = done[2] != signature.records
+    work.dates = dates_of(connection, changed, resources, district.zone)
+    work.weeks = weeks_of(work.dates, district)
+    if work.has_new_settings or any(file.name[0] == ROSTER_NAMESPACE for file in changed):
+        work.weeks |= school_weeks(district)
+    return work
+
+
+def _insist_on_files(files: Iterable[LakeFile], district: District) -> None:
+    missing = [file.path for file in files if not file.path.exists()]
+    if missing:
+        raise PermanentError(
+            f"{len(missing)} landed files that count are missing from the lake, {missing[0].name} first",
+            district=district.id,
+            remedy="restore them from a backup, or pull their windows again with --full.",
+        )
+
+
+def _records_signature(connection: duckdb.DuckDBPyConnection) -> str:
+    row = first_row(
+        connection,
+        """
+        select
+            (select max(id) from ops.outcome where step in ('pull', 'land', 'replay')),
+            (select max(id) from ops.pull where finished_at is not null),
+            (select count(*) from ops.quarantine_file where superseded_at is null and replayed_at is null)
+        """,
+    )
+    return repr(row)
+
+
+def _write_touched(connection: duckdb.DuckDBPyConnection, dates: set[date], weeks: set[date]) -> None:
+    for name, column, values in (("touched_date", "on_date", dates), ("touched_week", "week_start_on", weeks)):
+        rows = pa.table({column: pa.array(sorted(values), type=pa.date32())})
+        replace_table(connection, f"landing.{name}", rows)
+
+
+def _file_table(files: Iterable[LakeFile]) -> pa.Table:
+    rows = [
+        {
+            "id": file.id,
+            "namespace": file.name[0],
+            "resource": file.name[1],
+            "path": str(file.path),
+            "source": file.source,
+            "window_token": file.window,
+            "landed_at": file.landed_at,
+            "event_min": file.first,
+            "event_max": file.last,
+        }
+        for file in files
+    ]
+    return pa.Table.from_pylist(rows, schema=_FILE)
+
+
+def _seen(row: tuple[int, str, str, str, str, str, datetime, datetime | None, datetime | None]) -> LakeFile:
+    file_id, namespace, resource, path, source, window, landed_at, first, last = row
+    return LakeFile(file_id, (namespace, resource), Path(path), source, window, landed_at, first, last)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

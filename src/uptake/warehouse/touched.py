@@ -1,0 +1,104 @@
+"""Which district-local dates and weeks a build has to make again."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, timedelta
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from uptake.config import District
+from uptake.contracts import Resource
+from uptake.warehouse.engine import quoted
+from uptake.warehouse.landing_views import LakeFile, Name, has_plain_dates
+from uptake.warehouse.reference import monday_of
+
+_TAKEN_WHOLE = 2  # a file that spans at most so many dates is taken to have events on each
+
+
+def local_span(file: LakeFile, resource: Resource, zone: ZoneInfo) -> tuple[date, date] | None:
+    """First and last district-local date of a file's events; None for an entity and for a file without times."""
+    if file.first is None or file.last is None:
+        return None
+    place = UTC if has_plain_dates(resource) else zone
+    return file.first.astimezone(place).date(), file.last.astimezone(place).date()
+
+
+def dates_of(
+    connection: duckdb.DuckDBPyConnection,
+    files: Iterable[LakeFile],
+    resources: Mapping[Name, Resource],
+    zone: ZoneInfo,
+) -> set[date]:
+    """District-local dates on which the files have events.
+
+    A file over many dates is looked into, so that one late row does not make a month be built again. A file that is
+    gone (it was superseded, and retention took it) counts for every date of its span.
+    """
+    found: set[date] = set()
+    wide: dict[Name, list[str]] = {}
+    for file in files:
+        resource = resources.get(file.name)
+        span = local_span(file, resource, zone) if resource else None
+        if span is None:
+            continue
+        if (span[1] - span[0]).days < _TAKEN_WHOLE or not file.path.exists():
+            found.update(_each(*span))
+        else:
+            wide.setdefault(file.name, []).append(str(file.path))
+    for name, paths in wide.items():
+        resource = resources[name]
+        at = f'"{resource.event_time}"'
+        local = at if has_plain_dates(resource) else f"cast(timezone({quoted(zone.key)}, {at}) as date)"
+        rows = connection.execute(f"select distinct {local} from read_parquet(?) where {at} is not null", [paths])
+        found.update(row[0] for row in rows.fetchall())
+    return found
+
+
+def overlapping(
+    files: Iterable[LakeFile], resources: Mapping[Name, Resource], zone: ZoneInfo, dates: Collection[date]
+) -> list[LakeFile]:
+    """Every entity file, and the event files that may hold an event of one of the dates."""
+    ordered = sorted(dates)
+    kept = []
+    for file in files:
+        resource = resources.get(file.name)
+        if resource is None:
+            continue
+        span = local_span(file, resource, zone)
+        if span is not None:
+            place = bisect_left(ordered, span[0])
+            if place == len(ordered) or ordered[place] > span[1]:
+                continue
+        kept.append(file)
+    return kept
+
+
+def weeks_of(dates: Iterable[date], district: District) -> set[date]:
+    """Mondays of the weeks whose marts depend on the dates.
+
+    Consistent use looks back over the last w instructional weeks, so a late row also changes the weeks after its own.
+    """
+    own = {monday_of(day) for day in dates}
+    instructional = _instructional_weeks(district)
+    ahead = district.thresholds.consistent_window_weeks - 1
+    reached = set(own)
+    for week in own:
+        following = instructional[bisect_left(instructional, week + timedelta(days=7)) :][:ahead]
+        reached.update(following)
+    return reached
+
+
+def school_weeks(district: District) -> set[date]:
+    """Every week of every school year."""
+    return {monday_of(day) for day, _, _ in district.calendar.days()}
+
+
+def _instructional_weeks(district: District) -> Sequence[date]:
+    return sorted({monday_of(day) for day, _, is_instructional in district.calendar.days() if is_instructional})
+
+
+def _each(first: date, last: date) -> Iterable[date]:
+    return (first + timedelta(days=number) for number in range((last - first).days + 1))
