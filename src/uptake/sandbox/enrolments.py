@@ -80,14 +80,7 @@ def enrolments(people: People) -> Enrolments:
     how[ends < begins] = VANISH  # it was planned and never began
     born = np.where(starts > year.first, at_night(year, starts, rows), loaded_at(year, rows))
     changed = np.where(is_early, at_night(year, ends + 1, rows), NEVER)
-    return Enrolments(
-        student=student,
-        class_=class_,
-        school=people.classes.school[class_],
-        begins_on=begins,
-        ends_on=last,
-        ended_on=np.where(is_early, ends, last),
-        born=born,
-        changed=changed,
-        how=how,
-    )
+    order = np.argsort(born, kind="stable")  # a roster numbers its rows as they come
+    school, ended = people.classes.school[class_], np.where(is_early, ends, last)
+    columns = (student, class_, school, begins, last, ended, born, changed, how)
+    return Enrolments(*(column[order] for column in columns))

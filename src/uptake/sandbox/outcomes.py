@@ -78,14 +78,19 @@ class Outcomes:
         """float (subject: mathematics or English, window, student): scores in standard deviations."""
         people, truths = self.people, self.people.truths
         scores = np.empty((2, len(WINDOWS), people.count))
-        arms = ((MATHEMATICS, people.is_effect_student, truths.effect.g), (ENGLISH, people.is_no_effect_student, truths.no_effect.g))
+        arms = (
+            (MATHEMATICS, people.is_effect_student, truths.effect.g),
+            (ENGLISH, people.is_no_effect_student, truths.no_effect.g),
+        )
         for subject, has_tool, g in arms:
             groups = has_tool.astype(int) * 13 + people.grade // 3
             for window, (loading, spread, share) in enumerate(WINDOWS.values()):
                 noise = self._rng.normal(size=people.count)
                 # Luck is the same for those with and without the tool, so that the truth is there at any size.
                 mean = np.bincount(groups, noise) / np.maximum(np.bincount(groups), 1)
-                scores[subject, window] = loading * people.ability + spread * (noise - mean[groups]) + g * share * has_tool
+                scores[subject, window] = (
+                    loading * people.ability + spread * (noise - mean[groups]) + g * share * has_tool
+                )
         return scores
 
     def _results(self, enrolled: Enrolments) -> Results:
@@ -103,7 +108,7 @@ class Outcomes:
         student, class_ = enrolled.student[row], items.class_[item]
         window = items.window[item]
         score = np.round(np.clip(78 + 9 * people.ability[student] + 8 * rng.normal(size=len(item)), 0, 100) * 2) / 2
-        is_missing = (rng.random(len(item)) < np.where(window < 0, 0.06, 0.03))
+        is_missing = rng.random(len(item)) < np.where(window < 0, 0.06, 0.03)
         standard = self.standard_scores[np.minimum(people.classes.subject[class_], 1), np.maximum(window, 0), student]
         level = 150 + 8 * people.grade[student] + GROWTH_BY_WINDOW * window
         score = np.where(window >= 0, np.round(level + SCORE_SD * standard, 1), score)
@@ -113,4 +118,5 @@ class Outcomes:
         evening = rng.random(len(item)) < 0.7
         hour = np.where(evening, 17 + 4 * rng.random(len(item)), 8 + 7 * rng.random(len(item)))
         born = people.year.midnight(due) + wait * DAY_MS + (hour * 3_600_000).astype(np.int64)
-        return Results(item, student, class_, score, is_missing, born)
+        order = np.argsort(born, kind="stable")  # a gradebook numbers its scores as they come
+        return Results(*(column[order] for column in (item, student, class_, score, is_missing, born)))

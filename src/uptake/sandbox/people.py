@@ -60,7 +60,9 @@ def school_plan(students: int) -> list[School]:
     elif students < 4000:
         counts = (3, 2, 1)
     else:
-        counts = tuple(max(1, round(students * share / size)) for share, size in ((6 / 13, 500), (3 / 13, 700), (4 / 13, 1400)))  # type: ignore[assignment]
+        counts = tuple(
+            max(1, round(students * share / size)) for share, size in ((6 / 13, 500), (3 / 13, 700), (4 / 13, 1400))
+        )  # type: ignore[assignment]
     schools = []
     for level, count in zip(LEVELS, counts, strict=True):
         for _ in range(count):
@@ -113,7 +115,10 @@ class People:
         draw, day = rng.random(n), days[rng.integers(8, len(days) - 8, size=n)]
         edges = np.cumsum([shares.entries, shares.withdrawals, shares.moves, shares.class_changes])
         kind = np.searchsorted(edges, draw, side="right")
-        twins = {s.number: [o.number for o in self.schools if o.level == s.level and o.number != s.number] for s in self.schools}
+        twins = {
+            s.number: [o.number for o in self.schools if o.level == s.level and o.number != s.number]
+            for s in self.schools
+        }
         can_move = np.array([bool(twins[s.number]) for s in self.schools])[self.school]
         self.enters_on = np.where(kind == 0, day, self.year.first)
         self.leaves_on = np.where(kind == 1, day, self.year.last)  # last day in the district
@@ -159,7 +164,9 @@ class People:
                 rank = np.argsort(np.argsort(merit + 1.5 * rng.normal(size=len(members))))
                 self.place_class[members, subject] = len(columns) + rank * sections // len(members)
                 columns += [(school, grade, subject, section) for section in range(sections)]
-        school_, grade_, subject_, section_ = (np.array(column, dtype=np.int32) for column in zip(*columns, strict=True))
+        school_, grade_, subject_, section_ = (
+            np.array(column, dtype=np.int32) for column in zip(*columns, strict=True)
+        )
         sizes = np.zeros(len(columns), dtype=np.int32)
         np.maximum.at(sizes, np.arange(len(columns)) - section_, section_ + 1)
         sections = sizes[np.arange(len(columns)) - section_]  # sections of the same school, grade and subject
@@ -187,7 +194,9 @@ class People:
             -((classes.school * 10 + classes.subject) + 1),
         ).astype(np.int64)
         order = np.lexsort((classes.section, classes.grade, key))
-        turn = np.arange(len(key)) - np.maximum.accumulate(np.where(np.diff(key[order], prepend=-(2**62)) != 0, np.arange(len(key)), 0))
+        turn = np.arange(len(key)) - np.maximum.accumulate(
+            np.where(np.diff(key[order], prepend=-(2**62)) != 0, np.arange(len(key)), 0)
+        )
         share = np.zeros(len(key), dtype=np.int64)
         share[order] = turn
         full = np.stack([key, np.where(elementary, 0, share // 5)], axis=1)

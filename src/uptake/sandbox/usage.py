@@ -244,13 +244,15 @@ class Usage:
         mine = ((sessions.tool == lti) | (sessions.tool == lms)) & (sessions.person < people.count)
         person, tool = sessions.person[mine], sessions.tool[mine]
         start, minutes = sessions.start[mine], sessions.minutes[mine]
-        count = np.where(tool == lti, 1, 1 + rng.poisson(minutes / 3.0))
+        count = np.where(tool == lti, 2, 1 + rng.poisson(minutes / 3.0))
         sitting = np.repeat(np.arange(len(count)), count)
-        is_lti = tool[sitting] == lti
-        # A view lasts until the next one; the last of a sitting is cut, as Canvas does.
-        seconds = np.where(is_lti, minutes[sitting] * 60, minutes[sitting] * 60 / count[sitting] * rng.lognormal(0, 0.3, len(sitting)))
         place = np.arange(len(sitting)) - np.repeat(np.cumsum(count) - count, count)
-        at = midnight + ((start[sitting] + place * minutes[sitting] / count[sitting]) * MINUTE).astype(np.int64)
+        # The LTI tool is launched from a page of the course, half a minute before, and then fills the sitting.
+        is_lti = (tool[sitting] == lti) & (place == 1)
+        even = minutes[sitting] * 60 / count[sitting] * rng.lognormal(0, 0.3, len(sitting))
+        seconds = np.where(is_lti, minutes[sitting] * 60, np.where(tool[sitting] == lti, 30.0, even))
+        wait = np.where(tool[sitting] == lti, 0.5, minutes[sitting] / count[sitting])
+        at = midnight + ((start[sitting] + place * wait) * MINUTE).astype(np.int64)
         at += rng.integers(0, 1000, size=len(at))
         slots = np.where(people.grade[person[sitting]] < 6, 3, 6)
         slot = np.where(is_lti, -1, (rng.random(len(sitting)) * slots).astype(np.int64))

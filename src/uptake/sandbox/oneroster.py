@@ -1,0 +1,167 @@
+"""OneRoster 1.2 REST binding: rostering and gradebook, read only.
+
+Rules: https://www.imsglobal.org/sites/default/files/spec/oneroster/v1p2/rostering-restbinding/OneRosterv1p2RosteringService_RESTBindv1p0.html
+(limit 100 by default, offset, filter, X-Total-Count, Link, scopes, imsx error payloads).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from urllib.parse import urlencode
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from uptake.sandbox.clock import Clock
+from uptake.sandbox.credentials import ONEROSTER_CLIENT
+from uptake.sandbox.exchange import Manners, exchange, json_body
+from uptake.sandbox.faults import Active, Faults
+from uptake.sandbox.records import Hiding, doubled
+from uptake.sandbox.roster import Roster
+from uptake.sandbox.schoolyear import instant
+from uptake.sandbox.tokens import TokenDesk
+
+ROSTERING = "/ims/oneroster/rostering/v1p2"
+GRADEBOOK = "/ims/oneroster/gradebook/v1p2"
+_SCOPE = "https://purl.imsglobal.org/spec/or/v1p2/scope/"
+CORE, FULL, DEMOGRAPHICS = (f"{_SCOPE}{name}.readonly" for name in ("roster-core", "roster", "roster-demographics"))
+GRADES_CORE, GRADES_FULL = (f"{_SCOPE}{name}.readonly" for name in ("gradebook-core", "gradebook"))
+DEFAULT_LIMIT, LARGEST_LIMIT = 100, 10_000
+_GRADEBOOK = frozenset({"categories", "lineItems", "results"})
+_FILTER = re.compile(r"^dateLastModified\s*(>=|>)\s*'([^']+)'$")
+_CODES = {
+    400: "invaliddata", 401: "unauthorisedrequest", 403: "forbidden", 404: "unknownobject", 422: "invaliddata",
+    429: "server_busy",
+}  # fmt: skip
+
+
+def refusal(status: int, message: str) -> Response:
+    body = {
+        "imsx_codeMajor": "failure",
+        "imsx_severity": "error",
+        "imsx_description": message,
+        "imsx_CodeMinor": {
+            "imsx_codeMinorField": [
+                {
+                    "imsx_codeMinorFieldName": "TargetEndSystem",
+                    "imsx_codeMinorFieldValue": _CODES.get(status, "internal_server_error"),
+                }
+            ]
+        },
+    }
+    return json_body(orjson.dumps(body), status=status)
+
+
+class OneRosterServer:
+    def __init__(self, roster: Roster, clock: Clock, faults: Faults) -> None:
+        self._roster, self._clock, self._faults = roster, clock, faults
+        self._desk = TokenDesk(ONEROSTER_CLIENT, frozenset({CORE, FULL, DEMOGRAPHICS, GRADES_CORE, GRADES_FULL}))
+        self._manners = Manners(refusal, 429, "too many requests", self._desk.revoke)
+
+    @property
+    def routes(self) -> list[Route]:
+        return [
+            Route("/token", self._issue, methods=["POST"]),
+            Route(f"{ROSTERING}/{{collection}}", self._rostering),
+            Route(f"{GRADEBOOK}/{{collection}}", self._gradebook),
+        ]
+
+    async def _issue(self, request: Request) -> Response:
+        issued = await self._desk.issue(request)
+        return await exchange(self._faults, self._manners, "oneroster/token", request, lambda _: issued)
+
+    async def _rostering(self, request: Request) -> Response:
+        return await self._collection(request, is_gradebook=False)
+
+    async def _gradebook(self, request: Request) -> Response:
+        return await self._collection(request, is_gradebook=True)
+
+    async def _collection(self, request: Request, *, is_gradebook: bool) -> Response:
+        name = request.path_params["collection"]
+        if name not in self._roster.collections or (name in _GRADEBOOK) != is_gradebook:
+            return refusal(404, f"no collection {name}")
+        return await exchange(
+            self._faults,
+            self._manners,
+            f"oneroster/{name}",
+            request,
+            lambda active: self._answer(request, name, active),
+        )
+
+    def _answer(self, request: Request, name: str, active: Active) -> Response:
+        token = self._desk.token(request)
+        if token is None:
+            return refusal(401, "no valid token")
+        accepted = {GRADES_CORE, GRADES_FULL} if name in _GRADEBOOK else {CORE, FULL}
+        if name == "demographics":
+            accepted = {DEMOGRAPHICS}
+        if not accepted & token.scopes:
+            return refusal(403, f"the token has no scope for {name}")
+        query = request.query_params
+        if unsupported := sorted(set(query) - {"limit", "offset", "filter", "sort", "orderBy"}):
+            return refusal(400, f"unsupported parameter: {', '.join(unsupported)}")
+        if query.get("sort", "sourcedId") != "sourcedId" or query.get("orderBy", "asc") != "asc":
+            return refusal(400, "rows are sorted by sourcedId, ascending")
+        try:
+            limit, offset = int(query.get("limit", DEFAULT_LIMIT)), int(query.get("offset", 0))
+        except ValueError:
+            return refusal(422, "limit and offset are whole numbers")
+        if limit < 1 or offset < 0:
+            return refusal(422, "limit is at least 1, offset at least 0")
+        since, inclusive = None, False
+        if text := query.get("filter"):
+            match = _FILTER.match(text.strip())
+            if not match:
+                return refusal(400, "the only filter is dateLastModified>'...' or >='...'")
+            try:
+                since, inclusive = instant(datetime.fromisoformat(match[2])), match[1] == ">="
+            except ValueError:
+                return refusal(400, f"not a date and time: {match[2]}")
+        rows = self._rows(name, since, inclusive, active)
+        clamp = active.get("clamp")
+        limit = min(limit, clamp.size if clamp else LARGEST_LIMIT)
+        page = rows[offset : offset + limit]
+        body = b'{"%b":[%b]}' % (name.encode(), b",".join(page))
+        return json_body(body, {} if "no_totals" in active else self._totals(request, len(rows), limit, offset))
+
+    def _rows(self, name: str, since: int | None, inclusive: bool, active: Active) -> list[bytes]:
+        now = self._clock.now_ms
+        vanish, late, double = active.get("vanish"), active.get("late"), active.get("duplicate")
+        hiding = Hiding(
+            school=self._broken_school(name, now, active),
+            vanish=vanish.share if vanish else 0.0,
+            vanish_school=self._school(vanish.school) if vanish and vanish.school else -1,
+            late=late.share if late else 0.0,
+        )
+        records = self._roster.collections[name]()
+        rows = records.at(now, since=since, inclusive=inclusive, hiding=hiding)
+        return doubled(rows, double.share) if double else rows
+
+    def _broken_school(self, name: str, now: int, active: Active) -> int:
+        """The school whose enrolments are not served, by plan or by fault; -1 for none."""
+        if name != "enrollments":
+            return -1
+        district, fault = self._roster.district, active.get("roster_feed")
+        if fault:
+            school = self._school(fault.school) if fault.school else district.broken_school
+            return school if fault.state == "broken" else -1
+        return district.broken_school if now >= instant(district.truths.broken_roster_feed.from_at) else -1
+
+    def _school(self, sourced_id: str) -> int:
+        return next((s.number for s in self._roster.people.schools if s.sourced_id == sourced_id), -1)
+
+    @staticmethod
+    def _totals(request: Request, total: int, limit: int, offset: int) -> dict[str, str]:
+        def link(start: int, rel: str) -> str:
+            query = dict(request.query_params) | {"limit": str(limit), "offset": str(start)}
+            return f'<{request.url.replace(query=urlencode(query))}>; rel="{rel}"'
+
+        links = [link(0, "first"), link(max(0, (total - 1) // limit * limit), "last")]
+        if offset + limit < total:
+            links.append(link(offset + limit, "next"))
+        if offset:
+            links.append(link(max(0, offset - limit), "prev"))
+        return {"X-Total-Count": str(total), "Link": ", ".join(links)}
