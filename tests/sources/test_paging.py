@@ -24,12 +24,16 @@ def client(vendor: Vendor) -> Iterator[HttpClient]:
         yield made
 
 
-def by_offset(rows: list[Any], *, clamp: int = 1000, total: bool = False, doubled: bool = False) -> Answerer:
+def doubled(rows: list[Any]) -> list[Any]:
+    return [copy for place, row in enumerate(rows) for copy in ([row, row] if place % 3 == 0 else [row])]
+
+
+def by_offset(rows: list[Any], *, clamp: int = 1000, total: bool = False, doubles: bool = False) -> Answerer:
     def answer(asked: Asked) -> Reply:
         start = asked.number("offset")
         page = rows[start : start + min(asked.number("limit"), clamp)]
-        if doubled:
-            page = [copy for place, row in enumerate(page) for copy in ([row, row] if place % 3 == 0 else [row])]
+        if doubles:
+            page = doubled(page)
         return Reply({"rows": page}, headers={"X-Total-Count": str(len(rows))} if total else {})
 
     return answer
@@ -67,9 +71,18 @@ def test_a_total_that_is_too_small_does_not_end_the_walk(client: HttpClient, ven
 
 
 @pytest.mark.parametrize("clamp", [4, 1000])
-def test_rows_that_come_twice_push_no_other_row_out(client: HttpClient, vendor: Vendor, clamp: int) -> None:
-    vendor.on("/a", by_offset(ROWS, doubled=True, clamp=clamp))
+def test_rows_that_a_page_has_twice_push_no_other_row_out(client: HttpClient, vendor: Vendor, clamp: int) -> None:
+    vendor.on("/a", by_offset(ROWS, doubles=True, clamp=clamp))
     assert set(ids(walked(client))) == {row["id"] for row in ROWS}
+
+
+@pytest.mark.parametrize("clamp", [1, 2, 4, 1000])
+def test_rows_that_the_list_has_twice_come_twice_and_not_more(client: HttpClient, vendor: Vendor, clamp: int) -> None:
+    vendor.on("/a", by_offset(doubled(ROWS), clamp=clamp, total=True))
+    pages = walked(client)
+    if clamp > 1:  # of a page of one row nobody can tell whether it is there twice
+        assert ids(pages) == [row["id"] for row in doubled(ROWS)]
+    assert set(ids(pages)) == {row["id"] for row in ROWS}
 
 
 def test_rows_without_an_id_do_not_stop_the_walk(client: HttpClient, vendor: Vendor) -> None:
@@ -95,7 +108,7 @@ def test_an_answer_of_another_kind_is_a_broken_contract(client: HttpClient, vend
     with pytest.raises(ContractError, match="no list 'rows'"):
         walked(client)
     with pytest.raises(ContractError, match="not a list"):
-        list(link_pages(client, "a", [], rows_at_top))
+        list(link_pages(client, "a", [], page_size=10, rows_of=rows_at_top))
 
 
 def by_link(pages: list[list[Any]], header: str = "Link", form: str = '<{url}>; rel="next"') -> Answerer:
@@ -114,20 +127,26 @@ def by_link(pages: list[list[Any]], header: str = "Link", form: str = '<{url}>; 
 @pytest.mark.parametrize("form", ['<{url}>; rel="next"', '<{url}>;rel="next"', '<{url}>; rel="NEXT"'])
 def test_a_link_walk_follows_what_it_is_given(client: HttpClient, vendor: Vendor, header: str, form: str) -> None:
     vendor.on("/a", by_link([ROWS[:2], [], ROWS[2:3]], header, form))
-    assert ids(list(link_pages(client, "a", [("per_page", 2)], rows_at_top))) == ["r000", "r001", "r002"]
+    assert ids(list(link_pages(client, "a", [], page_size=2, rows_of=rows_at_top))) == ["r000", "r001", "r002"]
     assert vendor.asked[1].params == {"page": ["bookmark:1"], "per_page": ["2"]}
 
 
 def test_a_link_to_another_host_is_not_followed(client: HttpClient, vendor: Vendor) -> None:
     vendor.on("/a", Reply(ROWS[:2], headers={"Link": '<https://elsewhere.example/a?page=2>; rel="next"'}))
     with pytest.raises(PermanentError, match=r"elsewhere\.example"):
-        list(link_pages(client, "a", [], rows_at_top))
+        list(link_pages(client, "a", [], page_size=10, rows_of=rows_at_top))
 
 
 def test_links_that_go_in_a_circle_are_found_out(client: HttpClient, vendor: Vendor) -> None:
     vendor.on("/a", Reply(ROWS[:2], headers={"Link": '</a?page=2>; rel="next"'}))
     with pytest.raises(PermanentError, match="circle"):
-        list(link_pages(client, "a", [], rows_at_top))
+        list(link_pages(client, "a", [], page_size=10, rows_of=rows_at_top))
+
+
+def test_a_short_page_without_any_link_is_the_last(client: HttpClient, vendor: Vendor) -> None:
+    vendor.on("/a", Reply(ROWS[:9]))
+    assert len(ids(list(link_pages(client, "a", [], page_size=10, rows_of=rows_at_top)))) == 9
+    assert vendor.count("/a") == 1
 
 
 def test_without_any_link_pages_are_asked_for_by_number(client: HttpClient, vendor: Vendor) -> None:
@@ -136,9 +155,9 @@ def test_without_any_link_pages_are_asked_for_by_number(client: HttpClient, vend
         return Reply(ROWS[(page - 1) * 10 : page * 10])
 
     vendor.on("/a", answer)
-    assert ids(list(link_pages(client, "a", [("per_page", 10)], rows_at_top))) == [row["id"] for row in ROWS]
+    assert ids(list(link_pages(client, "a", [], page_size=10, rows_of=rows_at_top))) == [row["id"] for row in ROWS]
     vendor.on("/a", Reply(ROWS))  # a list that is not paged at all
-    assert ids(list(link_pages(client, "a", [], rows_at_top))) == [row["id"] for row in ROWS]
+    assert ids(list(link_pages(client, "a", [], page_size=10, rows_of=rows_at_top))) == [row["id"] for row in ROWS]
 
 
 def test_pages_are_gathered_to_batches_with_the_last_total() -> None:

@@ -344,8 +344,9 @@ class Canvas(ApiSource):
     def _list(
         self, path: str, params: dict[str, Any] | Sequence[tuple[str, Any]], name: str | None = None
     ) -> Iterator[Page]:
-        pairs = [*(params.items() if isinstance(params, dict) else params), ("per_page", self._page_size)]
-        return link_pages(self.client, path, pairs, rows_in(name) if name else rows_at_top)
+        pairs = list(params.items()) if isinstance(params, dict) else params
+        rows_of = rows_in(name) if name else rows_at_top
+        return link_pages(self.client, path, pairs, page_size=self._page_size, rows_of=rows_of)
 
     def _course_pages(self) -> Iterator[Page]:
         found: list[int] = []

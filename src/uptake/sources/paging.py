@@ -22,6 +22,8 @@ from uptake.sources.http import Answer, HttpClient, shown
 
 T = TypeVar("T")
 
+_REPEATS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -40,24 +42,31 @@ def offset_pages(
     rows_of: Callable[[Answer], list[Any]],
     key: str,
 ) -> Iterator[Page]:
-    """`limit`/`offset` walk: on by the distinct rows that came back, until an empty page. `key` names a row's id.
+    """`limit`/`offset` walk: on by what came back, until an empty page. `key` names a row's id.
 
-    Raises PermanentError when a page is the page before it again: the server does not heed `offset`.
+    Rows that the next page brings again, because the one before had some of them twice, are left out.
+    Raises PermanentError when the same page comes again and again: the server does not heed `offset`.
     """
-    offset = 0
-    before: list[Any] | None = None
+    offset = repeats = 0
+    before: list[Any] = []
+    again: list[Any] = []
     while True:
         answer = client.get(path, {**params, "limit": page_size, "offset": offset})
         rows = rows_of(answer)
         if not rows:
             return
-        if rows == before:
+        repeats = repeats + 1 if rows == before else 0
+        if repeats == _REPEATS:
             raise PermanentError(
-                f"the same page came twice from {shown(answer.url)}: offset is not heeded",
+                f"the same page comes again and again from {shown(answer.url)}: offset is not heeded",
                 remedy="ask the vendor how to page.",
             )
-        yield Page(rows, total_count(answer))
-        offset += distinct(rows, key)
+        fresh = rows[len(again) :] if again and rows[: len(again)] == again else rows
+        if fresh:
+            yield Page(fresh, total_count(answer))
+        different = distinct(fresh, key)
+        offset += len(rows) - len(fresh) + different
+        again = fresh[different:]
         before = rows
 
 
@@ -69,16 +78,22 @@ def distinct(rows: Iterable[Any], key: str) -> int:
 
 
 def link_pages(
-    client: HttpClient, path: str, params: Sequence[tuple[str, Any]], rows_of: Callable[[Answer], list[Any]]
+    client: HttpClient,
+    path: str,
+    params: Sequence[tuple[str, Any]],
+    *,
+    page_size: int,
+    rows_of: Callable[[Answer], list[Any]],
 ) -> Iterator[Page]:
     """Follow `Link: <…>; rel="next"` as it is, to the vendor's own origin only (RFC 8288).
 
-    A first answer with no `Link` at all (a proxy may have dropped it) does not say that it is the last: pages are then
-    asked for by number, until one is empty or the same again. Raises PermanentError when a link leads to another host,
-    or back to where the walk has been.
+    A full first page with no `Link` at all (a proxy may have dropped it) does not say that it is the last: pages are
+    then asked for by number, until one is empty or the same again. Raises PermanentError when a link leads to another
+    host, or back to where the walk has been.
     """
+    params = [*params, ("per_page", page_size)]
     answer = client.get(path, params)
-    if "link" not in answer.headers:
+    if "link" not in answer.headers and len(rows_of(answer)) >= page_size:
         yield from _numbered_pages(client, path, params, rows_of, rows_of(answer))
         return
     seen: set[httpx.URL] = set()
