@@ -44,7 +44,23 @@ class Suite:
         return f"{self.area}.{self.audience}.{self.table}"
 
 
-SuiteFunction = Callable[[Facts], list[Suite]]
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one expectation found. `query` is its SQL where it has one: the rows that should not be there."""
+
+    check_id: str
+    area: str
+    audience: Audience
+    table: str
+    column: str | None
+    severity: str
+    description: str
+    remedy: str
+    is_success: bool
+    observed: str
+    unexpected_rows: int | None
+    query: str | None
+    batch: str  # what `{batch}` stands for in `query`
 
 
 def check(

@@ -1,0 +1,257 @@
+"""Numbers that can be true: keys stand once, shares lie between 0 and 1, intervals contain their estimate."""
+
+from __future__ import annotations
+
+import great_expectations.expectations as gxe
+
+from expectations.wording import between, key_is_whole_and_unique, no_rows
+from uptake.quality.suite import Facts, Suite, check
+from uptake.warehouse.snapshot import Audience
+
+# What the pages read. A district may leave any of them empty, and none of them out.
+LEADERS_TABLES = (
+    "mart_adoption",
+    "mart_equity_gap",
+    "mart_usage_summary",
+    "mart_value",
+    "mart_unused_tool",
+    "mart_unknown_tool",
+    "mart_source_health",
+    "mart_reconciliation",
+    "mart_quarantine",
+    "mart_match_rate",
+    "mart_check_history",
+    "metric_definition",
+)
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "mart_adoption": ("district_id", "org_level", "org_key", "week_start_on", "tool_key", "dimension", "subgroup"),
+    "mart_equity_gap": (
+        "district_id", "basis", "org_level", "org_key", "period", "tool_key", "dimension", "subgroup", "metric",
+    ),
+    "mart_usage_summary": ("district_id", "week_start_on", "level", "level_value", "group_dimension", "group_value"),
+    "mart_value": ("district_id", "contract_key"),
+    "mart_unused_tool": ("district_id", "contract_key"),
+    "mart_source_health": ("district_id", "source", "resource"),
+    "mart_reconciliation": ("district_id", "source", "resource", "measure"),
+    "mart_match_rate": ("district_id", "source"),
+    "dim_student": ("student_key",),
+    "dim_staff": ("staff_key",),
+    "dim_school": ("school_key",),
+    "dim_class": ("class_key",),
+    "dim_tool": ("tool_key",),
+    "dim_contract": ("contract_key",),
+    "dim_date": ("on_date",),
+    "dim_district": ("district_id",),
+}  # fmt: skip
+REBUILD = "Run `uptake build --full-refresh`; if it stays, the model has a join that repeats rows."
+MODEL = "Look at the model's SQL and its unit tests; the definition is in docs/metrics.md."
+# A year of person-level days is too long to read at each build; dbt's own tests guard the rest when it changes.
+RECENT_DAYS = 35
+
+
+def suites(facts: Facts) -> list[Suite]:
+    found = [Suite("marts", "leaders", "tables", [_tables()], query="SELECT table_name FROM duckdb_tables()")]
+    specific = {
+        "mart_adoption": _adoption,
+        "mart_equity_gap": _equity,
+        "mart_value": _value,
+        "mart_unused_tool": _unused_tool,
+        "fct_student_tool_day": _tool_day,
+        "brg_student_subgroup": _subgroup,
+    }
+    for audience, tables in facts.tables.items():
+        for table, columns in tables.items():
+            expectations = []
+            if table in KEYS:
+                expectations += key_is_whole_and_unique("marts", table, KEYS[table], REBUILD)
+            if "data_complete_through" in columns and audience == "leaders" and table != "mart_source_health":
+                expectations += _dated(table)
+            if table in specific:
+                expectations += specific[table](facts, audience)
+            if expectations:
+                found.append(Suite("marts", audience, table, expectations))
+    return found
+
+
+def _tables() -> object:
+    listed = ", ".join(f"'{table}'" for table in LEADERS_TABLES)
+    return no_rows(
+        "marts.leaders.tables_present",
+        f"SELECT name AS missing_table FROM (SELECT unnest([{listed}]) AS name) AS wanted "
+        "WHERE name NOT IN (SELECT table_name FROM {batch})",
+        "The leaders' file holds every table that the pages read.",
+        "Give the model `config: {meta: {snapshot: leaders}}` in its YAML, then build and check again.",
+    )
+
+
+def _dated(table: str) -> list[object]:
+    return [
+        no_rows(
+            f"marts.{table}.data_complete_through",
+            "SELECT count(*) AS undated_rows FROM {batch} WHERE data_complete_through IS NULL HAVING count(*) > 0",
+            "Every row says up to which day it is complete.",
+            MODEL,
+        )
+    ]
+
+
+def _adoption(facts: Facts, audience: Audience) -> list[object]:
+    return [
+        between("marts.mart_adoption.adoption_rate", "adoption_rate", "Adoption is a share.", MODEL, low=0, high=1),
+        between("marts.mart_adoption.consistent_rate", "consistent_rate", "So is consistency.", MODEL, low=0, high=1),
+        between("marts.mart_adoption.coverage_rate", "coverage_rate", "Coverage is a share.", MODEL, low=0, high=1),
+        between("marts.mart_adoption.minutes", "minutes_per_active_student", "Minutes of a week, per active student, "
+                "fit in a week.", MODEL, low=0, high=7 * 24 * 60),
+        no_rows(
+            "marts.mart_adoption.part_of_whole",
+            "SELECT org_level, org_key, week_start_on, tool_key, dimension, subgroup FROM {batch} "
+            "WHERE active_students > eligible_students OR consistent_students > eligible_students",
+            "Active and consistent students are among the eligible ones.",
+            MODEL,
+        ),
+        no_rows(
+            "marts.mart_adoption.rate_is_quotient",
+            "SELECT org_level, org_key, week_start_on, tool_key, dimension, subgroup FROM {batch} "
+            "WHERE abs(adoption_rate - active_students / nullif(eligible_students, 0)::DOUBLE) > 1e-6",
+            "The rate that is shown is the quotient of the counts that are shown.",
+            MODEL,
+        ),
+        check(
+            gxe.ExpectColumnDistinctValuesToBeInSet,
+            "marts.mart_adoption.org_level",
+            "Adoption is told for districts, schools, grades and classes.",
+            MODEL,
+            column="org_level",
+            value_set=["district", "school", "grade", "class"],
+        ),
+        no_rows(
+            "marts.mart_adoption.week_is_past",
+            "SELECT DISTINCT week_start_on, data_complete_through FROM {batch} "
+            "WHERE week_start_on > data_complete_through",
+            "No week is shown that has not begun to be complete.",
+            MODEL,
+        ),
+    ]  # fmt: skip
+
+
+def _equity(facts: Facts, audience: Audience) -> list[object]:
+    key = "basis, org_level, org_key, period, tool_key, dimension, subgroup, metric"
+    shares = "metric IN ('adoption', 'consistent_use')"
+    return [
+        no_rows(
+            "marts.mart_equity_gap.rates",
+            f"SELECT {key} FROM {{batch}} WHERE {shares} "
+            "AND NOT (coalesce(group_rate, 0) BETWEEN 0 AND 1 AND coalesce(reference_rate, 0) BETWEEN 0 AND 1)",
+            "Rates of adoption and of consistent use are shares.",
+            MODEL,
+        ),
+        no_rows(
+            "marts.mart_equity_gap.gap_interval",
+            f"SELECT {key} FROM {{batch}} WHERE NOT (gap_ci_low <= gap_points AND gap_points <= gap_ci_high)",
+            "Each gap lies within its own interval.",
+            MODEL,
+        ),
+        no_rows(
+            "marts.mart_equity_gap.ratio_interval",
+            f"SELECT {key} FROM {{batch}} WHERE risk_ratio < 0 "
+            "OR NOT (risk_ratio_ci_low <= risk_ratio AND risk_ratio <= risk_ratio_ci_high)",
+            "Each ratio is not negative and lies within its own interval.",
+            MODEL,
+        ),
+        no_rows(
+            "marts.mart_equity_gap.gap_is_difference",
+            f"SELECT {key} FROM {{batch}} WHERE {shares} "
+            "AND abs(gap_points - 100 * (group_rate - reference_rate)) > 0.01",
+            "The gap in points is the difference of the two rates that are shown.",
+            MODEL,
+        ),
+    ]
+
+
+def _value(facts: Facts, audience: Audience) -> list[object]:
+    return [
+        between("marts.mart_value.cost_usd", "cost_usd", "No cost is negative.", MODEL, low=0),
+        between(
+            "marts.mart_value.utilisation_rate", "utilisation_rate", "No share of seats is negative.", MODEL, low=0
+        ),
+        between(
+            "marts.mart_value.seats_not_exceeded",
+            "utilisation_rate",
+            "No contract is used by more people than it has seats.",
+            "Ask the vendor or the finance office: the register's seats may be out of date, or the licence exceeded.",
+            high=1,
+            severity="warning",
+        ),
+        no_rows(
+            "marts.mart_value.waste_within_cost",
+            "SELECT contract_key, cost_usd, wasted_usd FROM {batch} WHERE wasted_usd < 0 OR wasted_usd > cost_usd",
+            "Waste is a part of the cost.",
+            MODEL,
+        ),
+        no_rows(
+            "marts.mart_value.decide_before_renewal",
+            "SELECT contract_key, decide_by_on, renewal_on FROM {batch} WHERE decide_by_on > renewal_on",
+            "The day to decide by comes before the renewal.",
+            MODEL,
+        ),
+    ]
+
+
+def _unused_tool(facts: Facts, audience: Audience) -> list[object]:
+    return [between("marts.mart_unused_tool.weeks", "weeks_without_use", "Weeks are counted from 0.", MODEL, low=0)]
+
+
+def _tool_day(facts: Facts, audience: Audience) -> list[object]:
+    recent = f"on_date > (SELECT max(on_date) FROM {{batch}}) - {RECENT_DAYS}"
+    return [
+        no_rows(
+            "marts.fct_student_tool_day.key_unique",
+            f"SELECT on_date, count(*) AS repeated_keys FROM (SELECT on_date FROM {{batch}} WHERE {recent} "
+            "GROUP BY district_id, student_key, tool_key, on_date, is_in_school HAVING count(*) > 1) AS twice "
+            "GROUP BY on_date",
+            "A student's use of a tool on a date stands once, in and out of school hours apart.",
+            REBUILD,
+        ),
+        no_rows(
+            "marts.fct_student_tool_day.minutes",
+            "SELECT on_date, count(*) AS impossible_rows FROM {batch} "
+            f"WHERE {recent} AND NOT active_minutes BETWEEN 0 AND 1440 GROUP BY on_date",
+            "Nobody uses a tool for less than no time or for more than a day in a day.",
+            MODEL,
+        ),
+        check(
+            gxe.ExpectColumnDistinctValuesToBeInSet,
+            "marts.fct_student_tool_day.minutes_method",
+            "Minutes say how they were measured, in a way that docs/metrics.md defines.",
+            MODEL,
+            column="minutes_method",
+            value_set=["lms_interaction", "filter_sessionised", "hour_bucket"],
+        ),
+        *(
+            [
+                no_rows(
+                    "marts.fct_student_tool_day.students_known",
+                    f"SELECT on_date, count(*) AS rows_of_unknown_students FROM {{batch}} WHERE {recent} "
+                    "AND student_key NOT IN (SELECT student_key FROM dim_student) GROUP BY on_date",
+                    "Every row of use belongs to a student of the roster.",
+                    REBUILD,
+                )
+            ]
+            if facts.has(audience, "dim_student")
+            else []
+        ),
+    ]
+
+
+def _subgroup(facts: Facts, audience: Audience) -> list[object]:
+    return [
+        no_rows(
+            "marts.brg_student_subgroup.spans_apart",
+            "SELECT dimension, count(*) AS overlapping_spans FROM (SELECT dimension, starts_on, lag(ends_on) OVER "
+            "(PARTITION BY student_key, dimension ORDER BY starts_on) AS previous_end FROM {batch}) AS spans "
+            "WHERE starts_on <= previous_end GROUP BY dimension",
+            "A student belongs to one group of each kind on each day.",
+            REBUILD,
+        )
+    ]

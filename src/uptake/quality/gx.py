@@ -1,0 +1,270 @@
+"""The one place that touches Great Expectations: its DuckDB mend, its stores, its pages, and what it found.
+
+Great Expectations 1.24 connects to DuckDB and then answers `success=False` to most expectations without raising: it
+closes the connection before it fetches, unless the dialect is one whose connection it keeps. `_keep_connection` adds
+DuckDB to that list, and raises when the list is no longer where it was. Since a checker that is broken in silence is
+worse than none, each file carries canaries: expectations whose result is known, on rows that are known. If one
+misbehaves, nothing that the checker said is believed.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import great_expectations as gx
+import great_expectations.expectations as gxe
+from great_expectations.checkpoint import CheckpointResult
+from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+from great_expectations.core.run_identifier import RunIdentifier
+from great_expectations.data_context import FileDataContext
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.execution_engine import sqlalchemy_execution_engine
+
+from uptake.errors import PermanentError
+from uptake.quality.suite import Result, Suite
+from uptake.warehouse.snapshot import Audience
+
+KEEP_RUNS = 20
+CANARY_ROWS = "SELECT * FROM (VALUES (1, 'one'), (2, 'two'), (3, NULL)) AS canary (number, word)"
+_SITE = "site"
+_RESULTS = Path("uncommitted", "validations")
+_DIALECTS = "_PERSISTED_CONNECTION_DIALECTS"
+
+
+class CheckerBroken(PermanentError):
+    """A canary misbehaved, or an expectation gave no result: nothing that the checker said can be believed."""
+
+
+def validate(
+    files: Mapping[Audience, Path], suites: Sequence[Suite], *, stores: Path, pages: Path, run_name: str
+) -> list[Result]:
+    """Run all suites in one checkpoint, keep the last runs in `stores`, and renew the static site in `pages`.
+
+    Raises CheckerBroken when a canary misbehaves or the number of results is not the number of expectations.
+    """
+    _keep_connection()
+    asked = [check_id(expectation) for suite in suites for expectation in suite.expectations]
+    if len(asked) != len(set(asked)):
+        raise ValueError(f"check ids are not unique: {sorted({one for one in asked if asked.count(one) > 1})}")
+    _tidy(stores)
+    with _context(stores, pages) as context:
+        validations = {}
+        for audience, file in files.items():
+            source = context.data_sources.add_sql(
+                audience, connection_string=f"duckdb:///{file}?access_mode=read_only", create_temp_table=False
+            )
+            canaries = Suite("canary", audience, "canary", _canaries(), query=CANARY_ROWS)
+            for suite in [canaries, *(suite for suite in suites if suite.audience == audience)]:
+                asset = (
+                    source.add_query_asset(suite.name, query=suite.query)
+                    if suite.query
+                    else source.add_table_asset(suite.name, table_name=suite.table)
+                )
+                definition = context.validation_definitions.add(
+                    gx.ValidationDefinition(
+                        name=suite.name,
+                        data=asset.add_batch_definition_whole_table("whole"),
+                        suite=context.suites.add(
+                            gx.ExpectationSuite(name=suite.name, expectations=list(suite.expectations))
+                        ),
+                    )
+                )
+                validations[suite.name] = (suite, definition)
+        checkpoint = context.checkpoints.add(
+            gx.Checkpoint(
+                name="candidate",
+                validation_definitions=[definition for _, definition in validations.values()],
+                # No values: a page of the static site must not repeat what a check exists to keep out of sight.
+                result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
+            )
+        )
+        outcome = checkpoint.run(run_id=RunIdentifier(run_name=run_name))
+        found = list(_results(outcome, {name: suite for name, (suite, _) in validations.items()}))
+        _build_pages(context, outcome)
+    results = [result for result in found if result.area != "canary"]
+    _believe(found, files)
+    if sorted(result.check_id for result in results) != sorted(asked):
+        raise CheckerBroken(f"{len(asked)} expectations were asked and {len(results)} answered")
+    return results
+
+
+def check_id(expectation: Any) -> str:
+    return str((expectation.meta or {})["check_id"])
+
+
+class _Dialect(StrEnum):
+    DUCKDB = "duckdb"
+
+
+def _keep_connection() -> None:
+    known = getattr(sqlalchemy_execution_engine, _DIALECTS, None)
+    if not isinstance(known, tuple):
+        raise CheckerBroken(
+            f"Great Expectations has no {_DIALECTS} any more",
+            remedy="see whether its DuckDB support works without the mend, and mend uptake.quality.gx.",
+        )
+    if _Dialect.DUCKDB not in known:
+        setattr(sqlalchemy_execution_engine, _DIALECTS, (*known, _Dialect.DUCKDB))
+
+
+# (what must come out, how many rows must be found) by canary
+_KNOWN: dict[str, tuple[bool, int]] = {
+    "canary.between.must_pass": (True, 0),
+    "canary.rows.must_pass": (True, 0),
+    "canary.null.must_fail": (False, 1),
+    "canary.rows.must_fail": (False, 2),
+}
+
+
+def _canaries() -> list[Any]:
+    def canary(expectation: Callable[..., Any], name: str, **arguments: Any) -> Any:
+        description = f"Known beforehand: this check must {'pass' if _KNOWN[name][0] else 'fail'}."
+        return expectation(description=description, meta={"check_id": name, "remedy": ""}, **arguments)
+
+    return [
+        canary(
+            gxe.ExpectColumnValuesToBeBetween, "canary.between.must_pass", column="number", min_value=1, max_value=3
+        ),
+        canary(gxe.ExpectColumnValuesToNotBeNull, "canary.null.must_fail", column="word"),
+        canary(
+            gxe.UnexpectedRowsExpectation,
+            "canary.rows.must_pass",
+            unexpected_rows_query="SELECT number FROM {batch} WHERE regexp_matches(word, '^three$')",
+        ),
+        canary(
+            gxe.UnexpectedRowsExpectation,
+            "canary.rows.must_fail",
+            unexpected_rows_query="SELECT number FROM {batch} WHERE regexp_matches(word, '^(one|two)$')",
+        ),
+    ]
+
+
+def _believe(found: Sequence[Result], files: Mapping[Audience, Path]) -> None:
+    for audience in files:
+        seen = {
+            result.check_id: (result.is_success, result.unexpected_rows)
+            for result in found
+            if result.area == "canary" and result.audience == audience
+        }
+        if seen != _KNOWN:
+            wrong = sorted(name for name in _KNOWN if seen.get(name) != _KNOWN[name])
+            raise CheckerBroken(
+                f"the checker itself is broken: {', '.join(wrong)} on {audience}.duckdb gave "
+                f"{[seen.get(name) for name in wrong]}",
+                remedy="compare the installed great-expectations and duckdb-engine with requirements.lock.",
+            )
+
+
+def _results(outcome: CheckpointResult, suites: Mapping[str, Suite]) -> Iterator[Result]:
+    for validation in outcome.run_results.values():
+        suite = suites[_suite_name(validation)]
+        for result in validation.results:
+            yield _result(suite, result)
+
+
+def _suite_name(validation: ExpectationSuiteValidationResult) -> str:
+    return str(validation.suite_name)
+
+
+def _result(suite: Suite, result: ExpectationValidationResult) -> Result:
+    asked = result.expectation_config
+    if asked is None:
+        raise CheckerBroken("a result came without the expectation it belongs to")
+    error = _exception(result)
+    details = result.result or {}
+    unexpected = details.get("unexpected_count")
+    if asked.type == "unexpected_rows_expectation":
+        unexpected = details.get("observed_value")
+    if error:
+        observed = f"the check could not be run: {error}"
+    elif unexpected is not None:
+        observed = (
+            f"{unexpected} of {details['element_count']} rows" if "element_count" in details else _rows(unexpected)
+        )
+    else:
+        observed = str(details.get("observed_value"))
+    return Result(
+        check_id=asked.meta["check_id"],
+        area=suite.area,
+        audience=suite.audience,
+        table=suite.table,
+        column=asked.kwargs.get("column"),
+        # A warning that cannot be run is a broken promise of the table or of the check, and no longer a mere warning.
+        severity="critical" if error else str(getattr(asked.severity, "value", asked.severity)),
+        description=str(asked.description),
+        remedy=asked.meta["remedy"],
+        is_success=bool(result.success) and not error,
+        observed=observed,
+        unexpected_rows=int(unexpected) if unexpected is not None else None,
+        query=asked.kwargs.get("unexpected_rows_query"),
+        batch=f"({suite.query or f'SELECT * FROM {suite.table}'}) AS batch",
+    )
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _exception(result: ExpectationValidationResult) -> str | None:
+    """One line. GX puts either one exception or one for each metric here."""
+    info = result.exception_info or {}
+    one = [info] if "raised_exception" in info else list(info.values())
+    messages = [str(each["exception_message"]) for each in one if each.get("raised_exception")]
+    return " ".join(messages[0].split())[:300] if messages else None
+
+
+@contextmanager
+def _context(stores: Path, pages: Path) -> Iterator[FileDataContext]:
+    stores.mkdir(parents=True, exist_ok=True, mode=0o700)
+    pages.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    context = gx.get_context(mode="file", context_root_dir=stores)
+    context.enable_analytics(False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    context.variables.data_docs_sites = {
+        _SITE: {
+            "class_name": "SiteBuilder",
+            "show_how_to_buttons": False,
+            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(pages)},
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        }
+    }
+    try:
+        yield context
+    finally:
+        for source in context.data_sources.all().values():
+            source.get_execution_engine().close()
+
+
+def _tidy(stores: Path) -> None:
+    """Keep the results of the last runs, and nothing of what was asked: suites are code, and are written anew.
+
+    The pages of results that are gone are removed when the index is built.
+    """
+    results = stores / _RESULTS
+    runs: dict[str, list[Path]] = {}
+    for file in results.rglob("*.json"):
+        runs.setdefault(file.parent.name, []).append(file)  # <suite>/<run name>/<run time>/<batch>.json
+    for run in sorted(runs)[: -(KEEP_RUNS - 1)]:
+        for file in runs[run]:
+            shutil.rmtree(file.parent.parent, ignore_errors=True)
+    for path in stores.glob("*"):
+        if path.name != _RESULTS.parts[0]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _build_pages(context: FileDataContext, outcome: CheckpointResult) -> None:
+    """Pages of this run and the index. The canaries get none: a check that fails each time would frighten a reader."""
+    identifiers: list[Any] = [
+        identifier
+        for identifier in outcome.run_results
+        if not identifier.expectation_suite_identifier.name.startswith("canary.")
+    ]
+    suites = [identifier.expectation_suite_identifier for identifier in identifiers]
+    context.build_data_docs(site_names=[_SITE], resource_identifiers=[*identifiers, *suites])

@@ -1,0 +1,43 @@
+"""Results of every check on every candidate, in the operations database: the history that an auditor reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Engine, delete
+
+from uptake.operations.models import CheckResult
+from uptake.operations.session import writing
+from uptake.quality.suite import Result
+
+
+def record(
+    operations: Engine, *, district: str, snapshot_id: str, run_id: str, checked_at: datetime, results: Sequence[Result]
+) -> None:
+    """One row for each result. A run that is repeated on the same candidate replaces what it wrote before."""
+    with writing(operations) as session:
+        session.execute(
+            delete(CheckResult).where(
+                CheckResult.district == district, CheckResult.snapshot_id == snapshot_id, CheckResult.run_id == run_id
+            )
+        )
+        session.add_all(
+            CheckResult(
+                run_id=run_id,
+                district=district,
+                snapshot_id=snapshot_id,
+                suite=result.area,
+                check_id=result.check_id,
+                table_name=result.table,
+                column_name=result.column,
+                severity=result.severity,
+                is_success=result.is_success,
+                observed=result.observed,
+                unexpected_rows=result.unexpected_rows,
+                description=result.description,
+                remedy=result.remedy,
+                checked_at=checked_at,
+            )
+            for result in results
+        )
