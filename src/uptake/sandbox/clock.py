@@ -7,7 +7,6 @@ runs. Speed 0 freezes it. After the last school day's 16:00 it stands still.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -84,4 +83,4 @@ class Clock:
         text = json.dumps({"now": self.now.isoformat(), "speed": self.speed})
         beside = self._file.with_suffix(".tmp")
         beside.write_text(text, encoding="utf-8")
-        os.replace(beside, self._file)
+        beside.replace(self._file)

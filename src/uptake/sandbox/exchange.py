@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from uptake.sandbox.faults import Active, Faults
 
-HTML = "<!doctype html><html><head><title>Scheduled maintenance</title></head><body><h1>We will be back soon</h1></body></html>"
+HTML = "<!doctype html><html><title>Scheduled maintenance</title><body><h1>We will be back soon</h1></body></html>"
 
 
 @dataclass(frozen=True)

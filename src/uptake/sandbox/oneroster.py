@@ -7,6 +7,7 @@ Rules: https://www.imsglobal.org/sites/default/files/spec/oneroster/v1p2/rosteri
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -55,6 +56,34 @@ def refusal(status: int, message: str) -> Response:
     return json_body(orjson.dumps(body), status=status)
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a request asks for; `since` is an instant, of the filter on dateLastModified."""
+
+    limit: int
+    offset: int
+    since: int | None
+    inclusive: bool
+
+    @classmethod
+    def of(cls, request: Request) -> Question:
+        """Raises ValueError that says what is not understood: nothing asked for is passed over in silence."""
+        query = request.query_params
+        if unsupported := sorted(set(query) - {"limit", "offset", "filter", "sort", "orderBy"}):
+            raise ValueError(f"unsupported parameter: {', '.join(unsupported)}")
+        if query.get("sort", "sourcedId") != "sourcedId" or query.get("orderBy", "asc") != "asc":
+            raise ValueError("rows are sorted by sourcedId, ascending")
+        limit, offset = int(query.get("limit", DEFAULT_LIMIT)), int(query.get("offset", 0))
+        if limit < 1 or offset < 0:
+            raise ValueError("limit is at least 1, offset at least 0")
+        if not (text := query.get("filter")):
+            return cls(limit, offset, None, False)
+        match = _FILTER.match(text.strip())
+        if not match:
+            raise ValueError("the only filter is dateLastModified>'...' or >='...'")
+        return cls(limit, offset, instant(datetime.fromisoformat(match[2])), match[1] == ">=")
+
+
 class OneRosterServer:
     def __init__(self, roster: Roster, clock: Clock, faults: Faults) -> None:
         self._roster, self._clock, self._faults = roster, clock, faults
@@ -100,34 +129,19 @@ class OneRosterServer:
             accepted = {DEMOGRAPHICS}
         if not accepted & token.scopes:
             return refusal(403, f"the token has no scope for {name}")
-        query = request.query_params
-        if unsupported := sorted(set(query) - {"limit", "offset", "filter", "sort", "orderBy"}):
-            return refusal(400, f"unsupported parameter: {', '.join(unsupported)}")
-        if query.get("sort", "sourcedId") != "sourcedId" or query.get("orderBy", "asc") != "asc":
-            return refusal(400, "rows are sorted by sourcedId, ascending")
         try:
-            limit, offset = int(query.get("limit", DEFAULT_LIMIT)), int(query.get("offset", 0))
-        except ValueError:
-            return refusal(422, "limit and offset are whole numbers")
-        if limit < 1 or offset < 0:
-            return refusal(422, "limit is at least 1, offset at least 0")
-        since, inclusive = None, False
-        if text := query.get("filter"):
-            match = _FILTER.match(text.strip())
-            if not match:
-                return refusal(400, "the only filter is dateLastModified>'...' or >='...'")
-            try:
-                since, inclusive = instant(datetime.fromisoformat(match[2])), match[1] == ">="
-            except ValueError:
-                return refusal(400, f"not a date and time: {match[2]}")
-        rows = self._rows(name, since, inclusive, active)
+            question = Question.of(request)
+        except ValueError as error:
+            return refusal(400, str(error))
+        limit, offset = question.limit, question.offset
+        rows = self._rows(name, question, active)
         clamp = active.get("clamp")
         limit = min(limit, clamp.size if clamp else LARGEST_LIMIT)
         page = rows[offset : offset + limit]
         body = b'{"%b":[%b]}' % (name.encode(), b",".join(page))
         return json_body(body, {} if "no_totals" in active else self._totals(request, len(rows), limit, offset))
 
-    def _rows(self, name: str, since: int | None, inclusive: bool, active: Active) -> list[bytes]:
+    def _rows(self, name: str, question: Question, active: Active) -> list[bytes]:
         now = self._clock.now_ms
         vanish, late, double = active.get("vanish"), active.get("late"), active.get("duplicate")
         hiding = Hiding(
@@ -137,7 +151,7 @@ class OneRosterServer:
             late=late.share if late else 0.0,
         )
         records = self._roster.collections[name]()
-        rows = records.at(now, since=since, inclusive=inclusive, hiding=hiding)
+        rows = records.at(now, since=question.since, inclusive=question.inclusive, hiding=hiding)
         return doubled(rows, double.share) if double else rows
 
     def _broken_school(self, name: str, now: int, active: Active) -> int:

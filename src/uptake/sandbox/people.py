@@ -56,14 +56,15 @@ class Classes:
 def school_plan(students: int) -> list[School]:
     """How many schools of each level: 3 for a small district, 6 for the demo, then by usual school sizes."""
     if students < 600:
-        counts = (1, 1, 1)
+        counts = [1, 1, 1]
     elif students < 4000:
-        counts = (3, 2, 1)
+        counts = [3, 2, 1]
     else:
-        counts = tuple(
-            max(1, round(students * share / size)) for share, size in ((6 / 13, 500), (3 / 13, 700), (4 / 13, 1400))
-        )  # type: ignore[assignment]
-    schools = []
+        usual = (500, 700, 1400)
+        counts = [
+            max(1, round(students * len(LEVELS[level]) / 13 / size)) for level, size in zip(LEVELS, usual, strict=True)
+        ]
+    schools: list[School] = []
     for level, count in zip(LEVELS, counts, strict=True):
         for _ in range(count):
             number = len(schools)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from uptake.sandbox.schoolyear import DAY_MS, NEVER
 
 _KEPT_SELECTIONS = 6
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def chosen(rows: np.ndarray, share: float) -> np.ndarray:
     return (rows * 2_654_435_761 + 97) % 9973 < share * 9973
 
 
-def doubled(rows: list[bytes], share: float) -> list[bytes]:
+def doubled(rows: list[T], share: float) -> list[T]:
     """A whole list, some of its rows twice running: the first always, others by their share."""
     step = max(1, round(1 / share))
     return [copy for place, row in enumerate(rows) for copy in ((row, row) if place % step == 0 else (row,))]

@@ -30,6 +30,7 @@ _RACE_FIELDS = (
     "white", "hispanicOrLatinoEthnicity", "blackOrAfricanAmerican", "asian", "demographicRaceTwoOrMoreRaces",
     "americanIndianOrAlaskaNative", "nativeHawaiianOrOtherPacificIslander",
 )  # fmt: skip
+_PLURALS = {"class": "classes", "category": "categories"}
 ROOT = "/ims/oneroster/rostering/v1p2"
 
 
@@ -42,7 +43,7 @@ def day(number: int) -> str:
 
 
 def ref(kind: str, sourced_id: str) -> dict[str, str]:
-    return {"href": f"{ROOT}/{kind}s/{sourced_id}", "sourcedId": sourced_id, "type": kind}
+    return {"href": f"{ROOT}/{_PLURALS.get(kind, f'{kind}s')}/{sourced_id}", "sourcedId": sourced_id, "type": kind}
 
 
 def record(sourced_id: str, modified: int, status: str = "active", **fields: Any) -> bytes:
@@ -123,7 +124,7 @@ class Roster:
         titles = ("School year 2025-26", "Fall semester 2025", "Spring semester 2026")
         rows = []
         for number, (session, title, (first, last)) in enumerate(zip(SESSIONS, titles, spans, strict=True)):
-            parent = {"parent": ref("academicSession", SESSIONS[0])} if number else {}
+            parent: dict[str, Any] = {"parent": ref("academicSession", SESSIONS[0])} if number else {}
             kind = "semester" if number else "schoolYear"
             rows.append(
                 record(
@@ -233,6 +234,7 @@ class Roster:
         user: str,
         role: str,
         class_: int,
+        *,
         modified: int,
         begins: int,
         ends: int,
@@ -252,22 +254,29 @@ class Roster:
         names = [people.student_id(i) for i in range(people.count)]
         columns = (e.student, e.class_, e.born, e.begins_on, e.ends_on)
         before = [
-            self._enrolment(i, names[student], "student", class_, born, begins, ends)
+            self._enrolment(i, names[student], "student", class_, modified=born, begins=begins, ends=ends)
             for i, (student, class_, born, begins, ends) in enumerate(zip(*(c.tolist() for c in columns), strict=True))
         ]
         after = {}
         for i in np.flatnonzero((e.changed < NEVER) & (e.how <= TOMBSTONE)).tolist():
             status = "tobedeleted" if e.how[i] == TOMBSTONE else "active"
             after[i] = self._enrolment(
-                i, names[e.student[i]], "student", int(e.class_[i]), e.changed[i], e.begins_on[i], e.ended_on[i], status
+                i,
+                names[e.student[i]],
+                "student",
+                int(e.class_[i]),
+                modified=e.changed[i],
+                begins=e.begins_on[i],
+                ends=e.ended_on[i],
+                status=status,
             )
         classes, year = people.classes, self.year
         spans = ((year.first, year.last), year.fall, year.spring)
         for class_, (teacher, term) in enumerate(zip(classes.teacher.tolist(), classes.term.tolist(), strict=True)):
+            row, (begins, ends) = len(e) + class_, spans[term]
+            user = people.staff_id(teacher)
             before.append(
-                self._enrolment(
-                    len(e) + class_, people.staff_id(teacher), "teacher", class_, self._loaded, *spans[term]
-                )
+                self._enrolment(row, user, "teacher", class_, modified=self._loaded, begins=begins, ends=ends)
             )
         count = len(classes)
         return Records(
@@ -321,9 +330,10 @@ class Roster:
         rows, schools = [], classes.school[items.class_]
         assigned = np.maximum(items.due_on - 5, year.first)
         born = at_night(year, assigned, np.arange(len(assigned)))
+        due_at = year.midnight(items.due_on) + DAY_MS - 1000
         windows = tuple(ASSESSMENT_WINDOWS)
-        columns = (items.class_, items.number, items.category, items.due_on, items.window)
-        for i, (class_, number, category, due, window) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
+        columns = (items.class_, items.number, items.category, items.window)
+        for i, (class_, number, category, window) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
             subject = SUBJECTS[classes.subject[class_]]
             is_test = category == ASSESSMENT
             title = f"{CATEGORIES[category][1]} {number + 1}"
@@ -332,7 +342,7 @@ class Roster:
             rows.append(
                 record(
                     item_id(i), born[i],
-                    title=title, assignDate=stamp(born[i]), dueDate=stamp(year.midnight(np.array([due]))[0] + DAY_MS - 1000),
+                    title=title, assignDate=stamp(born[i]), dueDate=stamp(due_at[i]),
                     class_=ref("class", class_id(class_)),
                     school=ref("school", self.people.schools[schools[i]].sourced_id) | {"type": "org"},
                     category=ref("category", CATEGORIES[category][0]),

@@ -17,7 +17,7 @@ from uptake.config import Calendar
 
 ZONE = ZoneInfo("America/Chicago")
 DAY_MS = 86_400_000
-NEVER = np.int64(2**62)
+NEVER = 2**62
 OPENS, CLOSES = time(7, 0), time(16, 0)  # the part of a school day that the simulated clock runs through
 
 

@@ -21,6 +21,7 @@ class UnusedLicence(_Part):
 class ConsistentInTwoGrades(_Part):
     tool: str
     grades: tuple[str, ...]
+    daily_rate: float
     consistent_rate_at_least: float
     elsewhere_at_most: float
 

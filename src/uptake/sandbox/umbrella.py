@@ -173,7 +173,8 @@ class UmbrellaServer:
                 }
                 for label in page.categories
             ]
-            row = {"type": "dns" if page.is_dns else "proxy", "verdict": page.verdict, "domain": page.domain}
+            row: dict[str, object] = {"type": "dns" if page.is_dns else "proxy", "verdict": page.verdict}
+            row["domain"] = page.domain
             row |= {} if page.is_dns else {"url": page.url, "statuscode": 200 if page.verdict == "allowed" else 403}
             row |= {"querytype": "A", "returncode": 0} if page.is_dns else {}
             fragments.append(

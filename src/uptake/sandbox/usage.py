@@ -11,8 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from uptake.sandbox.habits import NOISE, PagePool, habits
-from uptake.sandbox.people import People
+from uptake.sandbox.habits import PagePool, grade_span, load_habits
+from uptake.sandbox.people import GRADES, People
 from uptake.sandbox.schoolyear import SchoolYear, day_date, day_number
 
 USER, DEVICE, NETWORK = 0, 1, 2
@@ -73,7 +73,7 @@ class Sessions:
 class Usage:
     def __init__(self, people: People, year: SchoolYear) -> None:
         self.people, self.year, self.truths = people, year, people.truths
-        self.habits = habits(self.truths)
+        self.habits, self.noise = load_habits().habits, load_habits().noise
         self.tool_names = [habit.tool for habit in self.habits]
         self.pool = PagePool(self.truths)
         self._days: dict[int, tuple[FilterRows, ViewRows]] = {}
@@ -100,8 +100,10 @@ class Usage:
         table = np.zeros((2, 13, len(self.habits)), dtype=np.float32)
         for column, habit in enumerate(self.habits):
             for which, rates in enumerate((habit.in_school, habit.out_of_school)):
-                for (first, last), rate in rates.items():
-                    table[which, first : last + 1, column] = rate
+                for span, rate in rates.items():
+                    table[which, grade_span(span), column] = rate
+        steady = truths.consistent_in_two_grades
+        table[0, [GRADES.index(grade) for grade in steady.grades], self.tool(steady.tool)] = steady.daily_rate
         spread = np.array([habit.steadiness for habit in self.habits], dtype=np.float32)
         # One factor for the person and one for the person's liking of the tool.
         person = rng.normal(size=(people.count, 1)).astype(np.float32)
@@ -211,7 +213,7 @@ class Usage:
         minute = [sessions.start[sitting] + walked - np.repeat(walked[first], count)]
         person, kind = [sessions.person[sitting]], [sessions.tool[sitting]]
         pupils = np.flatnonzero(present)
-        for offset, noise in enumerate(NOISE):
+        for offset, noise in enumerate(self.noise):
             means = np.array(noise.mean)[(people.grade[pupils] >= 6).astype(int)]
             who = np.repeat(pupils, rng.poisson(means))
             person.append(who)
@@ -219,7 +221,7 @@ class Usage:
             minute.append(460 + 460 * rng.random(len(who)))
         guests = rng.poisson(4 if len(pupils) else 0)
         person.append(people.count + people.staff + rng.integers(GUESTS, size=guests))
-        kind.append(len(self.habits) + rng.integers(len(NOISE), size=guests))
+        kind.append(len(self.habits) + rng.integers(len(self.noise), size=guests))
         minute.append(480 + 420 * rng.random(guests))
 
         who, what, when = np.concatenate(person), np.concatenate(kind), np.concatenate(minute)
