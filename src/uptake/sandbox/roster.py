@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,6 @@ _RACE_FIELDS = (
     "white", "hispanicOrLatinoEthnicity", "blackOrAfricanAmerican", "asian", "demographicRaceTwoOrMoreRaces",
     "americanIndianOrAlaskaNative", "nativeHawaiianOrOtherPacificIslander",
 )  # fmt: skip
-_PLURALS = {"class": "classes", "category": "categories"}
 ROOT = "/ims/oneroster/rostering/v1p2"
 
 
@@ -38,16 +37,36 @@ def stamp(moment: int) -> str:
     return datetime.fromtimestamp(int(moment) / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def stamps(moments: np.ndarray) -> list[str]:
+    """The same for a whole column."""
+    text: list[str] = np.datetime_as_string(moments.astype("datetime64[ms]"), unit="ms").tolist()
+    return [f"{moment}Z" for moment in text]
+
+
+@cache
 def day(number: int) -> str:
     return day_date(number).isoformat()
 
 
-def ref(kind: str, sourced_id: str) -> dict[str, str]:
-    return {"href": f"{ROOT}/{_PLURALS.get(kind, f'{kind}s')}/{sourced_id}", "sourcedId": sourced_id, "type": kind}
+@cache
+def ref(kind: str, sourced_id: str, path: str = "") -> orjson.Fragment:
+    """A GUID reference, serialised once; `path` where the collection is not the kind's plural."""
+    href = f"{ROOT}/{path or f'{kind}s'}/{sourced_id}"
+    return orjson.Fragment(orjson.dumps({"href": href, "sourcedId": sourced_id, "type": kind}))
 
 
-def record(sourced_id: str, modified: int, status: str = "active", **fields: Any) -> bytes:
-    head = {"sourcedId": sourced_id, "status": status, "dateLastModified": stamp(modified)}
+def school_ref(sourced_id: str) -> orjson.Fragment:
+    return ref("org", sourced_id, "schools")
+
+
+def class_ref(number: int) -> orjson.Fragment:
+    return ref("class", class_id(number), "classes")
+
+
+def record(sourced_id: str, modified: int | str, status: str = "active", **fields: Any) -> bytes:
+    """A record's JSON; `modified` is an instant or its text. A trailing underscore keeps a field off Python's words."""
+    moment = modified if isinstance(modified, str) else stamp(modified)
+    head = {"sourcedId": sourced_id, "status": status, "dateLastModified": moment}
     return orjson.dumps(head | {name.rstrip("_"): value for name, value in fields.items()})
 
 
@@ -163,7 +182,7 @@ class Roster:
                     classCode=f"{SUBJECT_CODES[subject]}-{GRADES[grade]}-{section + 1}", classType="scheduled",
                     grades=[GRADES[grade]], subjects=[SUBJECTS[subject]],
                     course=ref("course", course_id(grade, subject)),
-                    school=ref("school", self.people.schools[school].sourced_id) | {"type": "org"},
+                    school=school_ref(self.people.schools[school].sourced_id),
                     terms=[ref("academicSession", SESSIONS[term])],
                 )
             )  # fmt: skip
@@ -244,8 +263,8 @@ class Roster:
         return record(
             f"ENR-{number + 1:07d}", modified, status,
             role=role, primary=truth(role == "teacher"), beginDate=day(begins), endDate=day(ends),
-            user=ref("user", user), class_=ref("class", class_id(class_)),
-            school=ref("school", school) | {"type": "org"},
+            user=ref("user", user), class_=class_ref(class_),
+            school=school_ref(school),
         )  # fmt: skip
 
     @cached_property
@@ -343,9 +362,9 @@ class Roster:
                 record(
                     item_id(i), born[i],
                     title=title, assignDate=stamp(born[i]), dueDate=stamp(due_at[i]),
-                    class_=ref("class", class_id(class_)),
-                    school=ref("school", self.people.schools[schools[i]].sourced_id) | {"type": "org"},
-                    category=ref("category", CATEGORIES[category][0]),
+                    class_=class_ref(class_),
+                    school=school_ref(self.people.schools[schools[i]].sourced_id),
+                    category=ref("category", CATEGORIES[category][0], "categories"),
                     resultValueMin=100.0 if is_test else 0.0, resultValueMax=350.0 if is_test else 100.0,
                 )
             )  # fmt: skip
@@ -355,18 +374,16 @@ class Roster:
     def results(self) -> Records:
         r, people = self.district.outcomes.results, self.people
         names = [people.student_id(i) for i in range(people.count)]
-        columns = (r.item, r.student, r.class_, r.score, r.is_missing, r.born)
+        columns = [c.tolist() for c in (r.item, r.student, r.class_, r.score, r.is_missing)] + [stamps(r.born)]
         rows = []
-        for i, (item, student, class_, score, missing, born) in enumerate(
-            zip(*(c.tolist() for c in columns), strict=True)
-        ):
+        for i, (item, student, class_, score, missing, born) in enumerate(zip(*columns, strict=True)):
             rows.append(
                 record(
                     f"RES-{i + 1:08d}", born,
-                    lineItem=ref("lineItem", item_id(item)), class_=ref("class", class_id(class_)),
+                    lineItem=ref("lineItem", item_id(item)), class_=class_ref(class_),
                     student=ref("user", names[student]),
                     scoreStatus="not submitted" if missing else "fully graded", score=None if missing else score,
-                    scoreDate=stamp(born)[:10],
+                    scoreDate=born[:10],
                 )
             )  # fmt: skip
         return Records(_ids(rows), rows, r.born, school=people.classes.school[r.class_])
