@@ -49,6 +49,11 @@ class SourceSettings(Settings):
     connection: str | None = None
     pull_every_minutes: Annotated[int, Field(ge=1)] = 60
 
+    @property
+    def namespace(self) -> str:
+        """First part of the names of the source's landing views, <namespace>__<resource>."""
+        return self.kind
+
 
 def _typed_source(entry: Any) -> Any:
     """A source entry as the settings of its kind, whose own errors keep their place in the file."""

@@ -14,7 +14,6 @@ from uptake.catalogue import Catalogue
 from uptake.config import Calendar, District
 from uptake.contracts import TIMESTAMP
 from uptake.operations.models import Base, CheckResult, LandedFile, Outcome, Pull, QuarantineFile, Snapshot, UtcDateTime
-from uptake.sources.registry import KINDS
 from uptake.warehouse.engine import append_rows, first_row, replace_table, table_exists
 
 _GROWING = (Outcome, CheckResult)  # rows are added and never changed
@@ -106,7 +105,7 @@ def write_config(
         {
             "source": source.name,
             "kind": source.kind,
-            "namespace": KINDS[source.kind].namespace,
+            "namespace": source.namespace,
             "pull_every_minutes": source.pull_every_minutes,
         }
         for source in district.sources

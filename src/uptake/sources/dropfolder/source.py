@@ -69,6 +69,10 @@ class DropFolderSettings(SourceSettings):
             raise ValueError(str(error)) from error
         return self
 
+    @property
+    def namespace(self) -> str:
+        return self.resolve()[0].namespace
+
     def resolve(self) -> tuple[Mapping, ...]:
         """The mappings, each with a time zone where it needs one. Raises ConfigError."""
         found = []
