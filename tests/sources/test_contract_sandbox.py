@@ -1,0 +1,315 @@
+"""What the sources bring is what the simulated district holds, row by row, on good days and on bad ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import orjson
+import pyarrow as pa
+import pytest
+
+from uptake.contracts import Batch, Resource, Window
+from uptake.credentials import Credential
+from uptake.errors import PermanentError, TransientError
+from uptake.parsing import parse_records
+from uptake.sandbox.credentials import CANVAS_TOKEN, ONEROSTER_CLIENT, UMBRELLA_CLIENT
+from uptake.sandbox.roster import Roster
+from uptake.sandbox.running import RunningSandbox, running_sandbox
+from uptake.sources import canvas, oneroster, umbrella
+from uptake.sources.api import ApiSource
+from uptake.sources.registry import KINDS
+
+CREDENTIALS = {
+    "oneroster": Credential(*ONEROSTER_CLIENT),
+    "canvas": Credential("", CANVAS_TOKEN),
+    "umbrella": Credential(*UMBRELLA_CLIENT),
+}
+# A page of Canvas and of Umbrella holds few rows here, so that every walk has several pages.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "oneroster": {"page_size": 40},
+    "canvas": {"page_size": 15},
+    "umbrella": {"page_size": 50},
+}
+FAULTS: dict[str, dict[str, Any]] = {
+    "throttle": {"times": 2, "retry_after": 1},
+    "expire": {"times": 1, "after": 1},
+    "error500": {"times": 2, "after": 1},
+    "truncate": {"times": 1},
+    "html": {"times": 2},
+    "slow": {"times": 1, "seconds": 0.9},
+    "clamp": {"size": 9},
+    "no_totals": {},
+    "duplicate": {"share": 0.2},
+}
+ENDPOINTS = [
+    *(("oneroster", name) for name in oneroster.RESOURCES),
+    *(("canvas", name) for name in canvas.RESOURCES),
+    *(("umbrella", name) for name in umbrella.RESOURCES),
+]
+# A Canvas token is made by a person: nothing here could renew it (there is a test of its own for that).
+BAD_DAYS = [(*place, fault) for place in ENDPOINTS for fault in FAULTS if (place[0], fault) != ("canvas", "expire")]
+SCHOOL_MORNING = datetime(2026, 4, 13, 13, 0, tzinfo=UTC)  # a Monday, eight o'clock in Chicago
+HOURS = 4
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    with running_sandbox(state=tmp_path_factory.mktemp("sandbox"), students=60) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def mended(sandbox: RunningSandbox, waits: list[float]) -> Iterator[None]:
+    yield
+    sandbox.mend()
+
+
+def opened(sandbox: RunningSandbox, kind: str, **options: Any) -> ApiSource:
+    model = KINDS[kind].settings_model
+    values = {"name": "s", "kind": kind, "connection": "demo", "url": sandbox.base_url, "timeout_seconds": 0.6}
+    source = KINDS[kind](model.model_validate(values | OPTIONS[kind] | options), CREDENTIALS[kind])
+    assert isinstance(source, ApiSource)
+    return source
+
+
+def window_of(resource: Resource, sandbox: RunningSandbox) -> Window:
+    if resource.kind == "event":
+        length = timedelta(days=1) if resource.name == "page_views" else timedelta(hours=HOURS)
+        start = SCHOOL_MORNING.replace(hour=0) if resource.name == "page_views" else SCHOOL_MORNING
+        return Window.between("interval", start, start + length)
+    return Window.between("full", None, sandbox.sandbox.clock.now)
+
+
+def pulled(source: Any, resource: Resource, window: Window) -> Batch:
+    batches = list(source.pull(resource, window))
+    assert [reject.reason for batch in batches for reject in batch.rejects] == []
+    assert {name for batch in batches for name in batch.unknown} == set()
+    tables = [batch.table for batch in batches] or [resource.schema.empty_table()]
+    return Batch(pa.concat_tables(tables), source_total=batches[-1].source_total if batches else None)
+
+
+def rows(resource: Resource, table: pa.Table) -> list[dict[str, Any]]:
+    """Distinct rows by key, in the order of the key."""
+    found = {tuple(str(row[name]) for name in resource.key): row for row in table.to_pylist()}
+    return [found[key] for key in sorted(found)]
+
+
+class Held:
+    """What the simulated district holds, read by other ways than the sources'."""
+
+    def __init__(self, sandbox: RunningSandbox) -> None:
+        self._sandbox = sandbox
+        self._roster = Roster(sandbox.district)
+        self._known: dict[str, list[dict[str, Any]]] = {}
+
+    def rows(self, kind: str, resource: Resource) -> list[dict[str, Any]]:
+        place = f"{kind}/{resource.name}"
+        if place not in self._known:
+            raw = getattr(self, f"_{kind}")(resource.name)
+            self._known[place] = rows(resource, parse_records(resource, raw).table)
+        return self._known[place]
+
+    def _oneroster(self, name: str, since: datetime | None = None) -> list[Any]:
+        after = int(since.timestamp() * 1000) if since else None
+        now = self._sandbox.sandbox.clock.now_ms
+        return [orjson.loads(row) for row in self._roster.collections[name]().at(now, since=after, inclusive=True)]
+
+    def since(self, resource: Resource, since: datetime) -> list[dict[str, Any]]:
+        return rows(resource, parse_records(resource, self._oneroster(resource.name, since)).table)
+
+    def _canvas(self, name: str) -> list[Any]:
+        """A plain walk, 100 rows a page, of each list there is."""
+        with httpx.Client(
+            base_url=self._sandbox.base_url, headers={"Authorization": f"Bearer {CANVAS_TOKEN}"}
+        ) as client:
+
+            def listed(path: str, **params: Any) -> list[Any]:
+                found: list[Any] = []
+                answer = client.get(f"/api/v1/{path}", params={"per_page": 100, **params})
+                while True:
+                    body = answer.raise_for_status().json()
+                    found += body["enrollment_terms"] if isinstance(body, dict) else body
+                    if "next" not in answer.links:
+                        return found
+                    answer = client.get(answer.links["next"]["url"])
+
+            courses = listed("accounts/self/courses")
+            states = ["active", "invited", "creation_pending", "completed", "inactive"]
+            match name:
+                case "accounts":
+                    return [client.get("/api/v1/accounts/self").json(), *listed("accounts/self/sub_accounts")]
+                case "terms" | "users":
+                    return listed(f"accounts/self/{name}")
+                case "courses":
+                    return courses
+                case "submissions":
+                    return [
+                        row | {"course_id": course["id"]}
+                        for course in courses
+                        for row in listed(f"courses/{course['id']}/students/submissions", **{"student_ids[]": "all"})
+                    ]
+                case "page_views":
+                    start = SCHOOL_MORNING.replace(hour=0)
+                    span = {"start_time": start.isoformat(), "end_time": (start + timedelta(days=1)).isoformat()}
+                    return [
+                        view
+                        for user in listed("accounts/self/users")
+                        for view in listed(f"users/{user['id']}/page_views", **span)
+                        if view["created_at"] < "2026-04-14"
+                    ]
+                case _:
+                    extra = {"state[]": states} if name == "enrollments" else {}
+                    return [r for c in courses for r in listed(f"courses/{c['id']}/{name}", **extra)]
+
+
+@pytest.fixture(scope="module")
+def held(sandbox: RunningSandbox) -> Held:
+    return Held(sandbox)
+
+
+def expected(held: Held, sandbox: RunningSandbox, kind: str, resource: Resource) -> Callable[[pa.Table], None]:
+    """Asserts that a pulled table is what is held."""
+    if kind != "umbrella":
+        return lambda table: _same(rows(resource, table), held.rows(kind, resource))
+    start = int(SCHOOL_MORNING.timestamp() * 1000)
+    usage = sandbox.district.usage
+    day = usage.filter_rows(start // 86_400_000)
+    inside = (
+        (day.at >= start) & (day.at < start + HOURS * 3_600_000) & (day.served_from <= sandbox.sandbox.clock.now_ms)
+    )
+    truth = sorted(
+        (moment, usage.pool.pages[page].domain)
+        for moment, page in zip(day.at[inside].tolist(), day.page[inside].tolist(), strict=True)
+    )
+    assert len(truth) > 100
+
+    def compare(table: pa.Table) -> None:
+        found = {row["event_key"]: row for row in table.to_pylist()}.values()
+        assert sorted((int(row["timestamp"].timestamp() * 1000), row["domain"]) for row in found) == truth
+
+    return compare
+
+
+def _same(found: list[dict[str, Any]], truth: list[dict[str, Any]]) -> None:
+    assert len(found) == len(truth)
+    assert found == truth
+
+
+@pytest.mark.parametrize(("kind", "name"), ENDPOINTS)
+def test_every_resource_is_what_the_district_holds(sandbox: RunningSandbox, held: Held, kind: str, name: str) -> None:
+    resource = KINDS[kind].declared[name]  # type: ignore[attr-defined]
+    with opened(sandbox, kind) as source:
+        batch = pulled(source, resource, window_of(resource, sandbox))
+    assert batch.table.num_rows > 0
+    expected(held, sandbox, kind, resource)(batch.table)
+    if kind == "oneroster":
+        assert batch.source_total == batch.table.num_rows
+
+
+@pytest.mark.parametrize(("kind", "name", "fault"), BAD_DAYS)
+def test_a_bad_day_costs_no_row(sandbox: RunningSandbox, held: Held, kind: str, name: str, fault: Any) -> None:
+    resource = KINDS[kind].declared[name]  # type: ignore[attr-defined]
+    compare = expected(held, sandbox, kind, resource)
+    sandbox.fault(f"{kind}/{name}", fault, **FAULTS[fault])
+    with opened(sandbox, kind) as source:
+        batch = pulled(source, resource, window_of(resource, sandbox))
+    compare(batch.table)
+    if fault == "no_totals":
+        assert batch.source_total is None
+
+
+@pytest.mark.parametrize("fault", ["throttle", "error500", "html", "truncate", "slow"])
+def test_a_token_endpoint_on_a_bad_day(sandbox: RunningSandbox, fault: Any) -> None:
+    sandbox.fault("oneroster/token", fault, **FAULTS[fault])
+    sandbox.fault("umbrella/token", fault, **FAULTS[fault])
+    for kind in ("oneroster", "umbrella"):
+        with opened(sandbox, kind) as source:
+            assert "answers" in source.probe()  # type: ignore[attr-defined]
+
+
+def test_a_canvas_token_that_is_over_is_a_matter_for_a_person(sandbox: RunningSandbox) -> None:
+    sandbox.fault("canvas/courses", "expire", times=1)
+    with opened(sandbox, "canvas") as source, pytest.raises(PermanentError) as caught:
+        pulled(source, canvas.RESOURCES["courses"], window_of(canvas.RESOURCES["courses"], sandbox))
+    assert "'demo'" in caught.value.remedy
+
+
+@pytest.mark.parametrize("kind", ["oneroster", "canvas", "umbrella"])
+@pytest.mark.parametrize("fault", ["throttle", "error500", "html", "truncate"])
+def test_a_fault_that_stays_is_left_to_the_scheduler(sandbox: RunningSandbox, kind: str, fault: Any) -> None:
+    sandbox.fault(f"{kind}/*", fault, retry_after=2)
+    with opened(sandbox, kind) as source, pytest.raises(TransientError):
+        source.probe()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", ["oneroster", "canvas", "umbrella"])
+def test_a_wrong_secret_names_the_connection(sandbox: RunningSandbox, kind: str) -> None:
+    model = KINDS[kind].settings_model
+    settings = model.model_validate({"name": "s", "kind": kind, "connection": "demo", "url": sandbox.base_url})
+    with KINDS[kind](settings, Credential("who", "wrong")) as source, pytest.raises(PermanentError) as caught:
+        source.probe()
+    assert "'demo'" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", oneroster.RESOURCES)
+def test_what_changed_since_a_day_is_all_that_changed(sandbox: RunningSandbox, held: Held, name: str) -> None:
+    resource = oneroster.RESOURCES[name]
+    since = datetime(2026, 2, 1, tzinfo=UTC)
+    with opened(sandbox, "oneroster") as source:
+        window = source.windows(resource, since=since, until=sandbox.sandbox.clock.now, full=False)[0]  # type: ignore[attr-defined]
+        batch = pulled(source, resource, window)
+    assert window.mode == "incremental"
+    _same(rows(resource, batch.table), held.since(resource, since))
+
+
+def test_submissions_since_a_day_are_those_handed_in_or_graded_since(sandbox: RunningSandbox, held: Held) -> None:
+    resource = canvas.RESOURCES["submissions"]
+    since = datetime(2026, 2, 1, tzinfo=UTC)
+    with opened(sandbox, "canvas") as source:
+        found = rows(resource, pulled(source, resource, Window.between("incremental", since, since)).table)
+    truth = [
+        row
+        for row in held.rows("canvas", resource)
+        if (row["submitted_at"] and row["submitted_at"] >= since) or (row["graded_at"] and row["graded_at"] >= since)
+    ]
+    assert truth
+    _same(found, truth)
+
+
+def test_page_views_are_asked_only_of_people_who_may_have_any(
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = canvas.RESOURCES["page_views"]
+    asked: list[str] = []
+    with opened(sandbox, "canvas") as source:
+        get = source.client.get
+
+        def watched(path: Any, params: Any = None) -> Any:
+            if "page_views" in str(path):
+                asked.append(str(path))
+            return get(path, params)
+
+        monkeypatch.setattr(source.client, "get", watched)
+        last_hour = sandbox.sandbox.clock.now - timedelta(hours=1)
+        pulled(source, resource, Window.between("interval", last_hour, last_hour + timedelta(hours=1)))
+        few = len(asked)
+        asked.clear()
+        pulled(source, resource, window_of(resource, sandbox))
+    assert few < len(asked)
+
+
+def test_all_hours_of_a_day_are_the_day(sandbox: RunningSandbox) -> None:
+    resource = umbrella.RESOURCES["activity"]
+    day = Window.between("interval", datetime(2026, 4, 13, tzinfo=UTC), datetime(2026, 4, 14, tzinfo=UTC))
+    with opened(sandbox, "umbrella") as source:
+        whole = pulled(source, resource, day).table
+        hours = [
+            pulled(source, resource, window).table
+            for window in source.windows(resource, since=day.start, until=day.start + timedelta(hours=23.5), full=False)  # type: ignore[attr-defined, operator]
+        ]
+    together = pa.concat_tables(hours)
+    assert len(hours) == 24
+    assert sorted(whole["event_key"].to_pylist()) == sorted(together["event_key"].to_pylist())
