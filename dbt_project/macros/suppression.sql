@@ -133,8 +133,8 @@ select
   * exclude (
     low, high, up, down, values_possible, values_needed, family_values_possible, is_total_hidden, is_end_told, rest, is_forced
   ),
-  is_hidden and is_sensitive and is_end_told as has_end,
-  case when not is_hidden then value when is_end_told then low when has_ceiling then 0 else 1 end as low,
+  is_hidden and is_sensitive and is_end_told and subgroup <> 'unknown' as has_end,
+  case when not is_hidden then value when is_end_told then low else 0 end as low,
   case when not is_hidden then value when is_end_told then high when has_ceiling then value + rest end as high
 from end_told
 {%- endmacro %}
@@ -219,6 +219,10 @@ from end_told
 )
 {%- endmacro %}
 
+{% macro least_known() -%}
+  case when has_ceiling then 0 when org_level = 'district' then greatest(is_listed::int, schools_listed) else is_listed::int end
+{%- endmacro %}
+
 {#-
   CTEs ending in one called `name`: the cells with low and high (what a reader knows of each by itself), up and down (how
   far a hidden one can move by exchanges that change no margin), values_possible and values_needed.
@@ -228,29 +232,38 @@ from end_told
 {%- set by = context | join(", ") -%}
 {{ name }}_known as materialized (
   select
-    *,
+    * exclude (is_listed, schools_listed),
     {%- if ends %}
     case
-      when is_small_group or (is_forced and is_sensitive) then case when has_ceiling then 0 else 1 end
+      when not is_hidden or subgroup = 'unknown' or is_small_group or (is_forced and is_sensitive) then {{ least_known() }}
       when not is_sensitive then minimum_n
-      when not has_ceiling then 1
-      when value + rest < 2 * minimum_n then 0
-      when value < minimum_n then 0
+      when value + rest < 2 * minimum_n or value < minimum_n then {{ least_known() }}
       else value + rest - minimum_n + 1
     end as low,
     case
-      when is_small_group and not has_ceiling then minimum_n - 1
-      when is_small_group or (is_forced and is_sensitive) then value + rest
+      when subgroup = 'unknown' or is_small_group or (is_forced and is_sensitive) then value + rest
       when not is_sensitive then case when has_ceiling then value + rest - minimum_n else {{ no_ceiling() }} end
-      when value + rest < 2 * minimum_n then value + rest
-      when value < minimum_n then minimum_n - 1
+      when value < minimum_n and (not has_ceiling or value + rest >= 2 * minimum_n) then minimum_n - 1
       else value + rest
     end as high
     {%- else %}
-    case when has_ceiling then 0 else 1 end as low,
+    {{ least_known() }} as low,
     value + rest as high
     {%- endif %}
-  from {{ cells }}
+  from (
+    select *, count(*) filter (where is_listed and org_level = 'school') over (partition by {{ by }}, dimension, subgroup) as schools_listed
+    from (
+      select
+        *,
+        -- A listed count is known to be there: nobody lists an empty group. 'unknown' is not listed, nor are the
+        -- subgroups of an organisation too small to show.
+        subgroup <> 'unknown' and (
+          dimension = 'all_students'
+          or not bool_or(is_hidden and dimension = 'all_students') over (partition by {{ by }}, org_level, org_key)
+        ) as is_listed
+      from {{ cells }}
+    ) as cell
+  ) as cell
 ),
 -- What one row can give of one column while it takes as much in another.
 {{ name }}_give as materialized (
