@@ -79,7 +79,7 @@ def ends_early(path: Path, mapping: Mapping) -> bool:
                 collections.deque(chunks(path), maxlen=0)
             return False
         with _plain_file(path) as plain:
-            return not zipfile.is_zipfile(plain) if kind == "xlsx" else _tail(plain) != _PARQUET_END
+            return not zipfile.is_zipfile(plain) if kind == "xlsx" else not _has_parquet_end(plain)
     except FileRefused as refusal:
         return refusal.ends_early
 
@@ -448,7 +448,7 @@ def _cell(value: Any, has_comma: bool = False) -> str | None:
 
 def _read_parquet(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
     with _plain_file(path) as file:
-        if _tail(file) != _PARQUET_END:
+        if not _has_parquet_end(file):
             raise FileRefused("truncated", "the Parquet file's end is missing, or it is none", ends_early=True)
         try:
             source = pq.ParquetFile(file)
@@ -482,10 +482,12 @@ def _plain_file(path: Path) -> BinaryIO:
     return io.BytesIO(b"".join(chunks(path))) if is_gzip else path.open("rb")
 
 
-def _tail(file: BinaryIO) -> bytes:
+def _has_parquet_end(file: BinaryIO) -> bool:
     size = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size - len(_PARQUET_END)))
-    return file.read()
+    if size < 3 * len(_PARQUET_END):  # the mark at both ends, and the length of what describes the columns
+        return False
+    file.seek(-len(_PARQUET_END), io.SEEK_END)
+    return file.read() == _PARQUET_END
 
 
 _READERS: dict[str, Callable[[Path, Mapping], Iterator[TextBatch]]] = {

@@ -26,6 +26,10 @@ _ISO_TIME = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
 _ISO_LOCAL = rf"{_ISO_DAY}([T ]{_ISO_TIME})?"
 _ISO_ZONED = rf"{_ISO_DAY}[T ]{_ISO_TIME} ?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)"
 _ISO_MIDNIGHT = rf"{_ISO_DAY}([T ]00:00(:00(\.0+)?)?)?"
+# DuckDB reads `epoch` and `infinity` as dates, in every format.
+_WITHOUT_SPECIAL_DATES = (
+    r"SELECT CASE WHEN NOT regexp_matches(c, '^\s*[+-]?(inf|epoch)', 'i') THEN trim(c) END AS c FROM texts"
+)
 _EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
 Fault = tuple[str, str | None]
@@ -102,7 +106,10 @@ def _dates(text: pa.Array, formats: tuple[str, ...]) -> tuple[pa.Array, Wrong]:
         return text, {}
     iso = f"CASE WHEN regexp_full_match(c, '{_ISO_MIDNIGHT}') THEN try_cast(left(c, 10) AS DATE) END"
     by_format = [f"try_strptime(c, {_literal(pattern)})::DATE" for pattern in formats]
-    found = _select(f"SELECT coalesce({', '.join([*by_format, iso])}) AS on_date FROM column_of", text)
+    days_sql = f"coalesce({', '.join([*by_format, iso])})"
+    found = _select(
+        f" SELECT CASE WHEN year({days_sql}) BETWEEN 1 AND 9999 THEN {days_sql} END AS on_date FROM column_of", text
+    )
     days = _one_array(found.column("on_date"))
     return days, _where("not_date", _lost(text, days))
 
@@ -114,25 +121,46 @@ def _instants(text: pa.Array, formats: tuple[str, ...], zone: str | None) -> tup
     readings.append((f"CASE WHEN regexp_full_match(c, '{_ISO_ZONED}') THEN try_cast(c AS TIMESTAMPTZ) END", True))
     readings.append((f"CASE WHEN regexp_full_match(c, '{_ISO_LOCAL}') THEN try_cast(c AS TIMESTAMP) END", False))
     cases = " ".join(
-        f"WHEN ({sql}) IS NOT NULL THEN {{'at': ({sql}){' ::TIMESTAMP' * is_zoned}, 'is_zoned': {is_zoned}}}"
+        f"WHEN ({sql}) IS NOT NULL THEN {{'read_at': ({sql}){' ::TIMESTAMP' * is_zoned}, 'is_zoned': {is_zoned}}}"
         for sql, is_zoned in readings
     )
+    zone_sql = _literal(zone or "UTC")
     found = _select(
         f"""
-        SELECT CASE WHEN year(r.at) BETWEEN 1000 AND 9998 THEN r.at END AS at, r.is_zoned
-        FROM (SELECT CASE {cases} END AS r FROM column_of)
+        , reading AS (SELECT CASE {cases} END AS r FROM column_of)
+        , at_home AS (
+            SELECT
+                CASE WHEN year(r.read_at) BETWEEN 1000 AND 9998 THEN r.read_at END AS read_at,
+                r.is_zoned AS is_zoned,
+                timezone({zone_sql}, CASE WHEN year(r.read_at) BETWEEN 1000 AND 9998 THEN r.read_at END) AS later
+            FROM reading
+        )
+        -- Where the offset was another some hours ago, that one gives an earlier moment, which may show the same time.
+        , tried AS (
+            SELECT
+                *,
+                timezone({zone_sql}, later) AS shown,
+                later - (
+                    (timezone({zone_sql}, later - INTERVAL 6 HOUR) - (later::TIMESTAMP - INTERVAL 6 HOUR))
+                    - (timezone({zone_sql}, later) - later::TIMESTAMP)
+                ) AS earlier
+            FROM at_home
+        )
+        SELECT
+            CASE
+                WHEN is_zoned THEN read_at
+                WHEN timezone({zone_sql}, earlier) = read_at THEN earlier::TIMESTAMP
+                WHEN shown = read_at THEN later::TIMESTAMP
+            END AS instant,
+            read_at IS NOT NULL AND NOT is_zoned AND shown <> read_at AS is_skipped,
+            read_at IS NOT NULL AS is_read
+        FROM tried
         """,
         text,
     )
-    at, is_zoned = _one_array(found.column("at")), _one_array(found.column("is_zoned"))
-    instants = at.cast(TIMESTAMP)
-    wrong = _where("not_timestamp", _lost(text, at))
-    if zone is not None:
-        local = pc.assume_timezone(at, zone, ambiguous="earliest", nonexistent="earliest")
-        is_shown = pc.or_(is_zoned, pc.equal(pc.local_timestamp(local), at))
-        wrong |= _where("time_skipped_by_clock", pc.invert(is_shown))
-        instants = pc.if_else(is_zoned, instants, local.cast(TIMESTAMP))
-    return instants, wrong
+    instants = _one_array(found.column("instant")).cast(TIMESTAMP)
+    wrong = _where("not_timestamp", pc.and_(text.is_valid(), pc.invert(_one_array(found.column("is_read")))))
+    return instants, wrong | _where("time_skipped_by_clock", _one_array(found.column("is_skipped")))
 
 
 def _reading(pattern: str) -> tuple[str, bool]:
@@ -146,7 +174,7 @@ def _select(query: str, text: pa.Array) -> pa.Table:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("texts", pa.table({"c": text}))
-        return connection.sql(f"WITH column_of AS (SELECT trim(c) AS c FROM texts) {query}").to_arrow_table()
+        return connection.sql(f"WITH column_of AS ({_WITHOUT_SPECIAL_DATES}){query}").to_arrow_table()
 
 
 def _literal(text: str) -> str:

@@ -1,0 +1,140 @@
+"""Mapping files: what they become, and what is said when one is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pydantic import ValidationError
+from tests.sources.dropped import VISITS, mapping, opened, write_mapping
+
+from uptake.errors import ConfigError
+from uptake.sources.dropfolder.mapping import (
+    fingerprint,
+    load_mapping,
+    normalised,
+    resolve_mappings,
+    shipped_resources,
+)
+
+
+def test_shipped_resources_have_the_columns_that_the_warehouse_is_built_on() -> None:
+    shipped = shipped_resources()
+    columns = {place: resource.landed_schema.names for place, resource in shipped.items()}
+    assert columns == {
+        ("registers", "contracts"): [
+            *("contract_id", "tool", "vendor", "seats", "price", "currency", "price_basis", "starts_on", "ends_on"),
+            *("renewal_on", "licensed_grades", "_deleted"),
+        ],
+        ("learnplatform", "engagement"): ["district_id", "time", "lp_id", "pct_access", "engagement_index"],
+        ("learnplatform", "products"): [
+            *("lp_id", "url", "product_name", "provider", "sectors", "primary_function", "_deleted"),
+        ],
+        ("learnplatform", "districts"): [
+            *("district_id", "state", "locale", "pct_black_hispanic", "pct_free_reduced"),
+            *("county_connections_ratio", "pp_total_raw", "_deleted"),
+        ],
+    }
+    contracts = shipped["registers", "contracts"]
+    assert contracts.schema.field("price").type == pa.decimal128(18, 2)
+    engagement = shipped["learnplatform", "engagement"]
+    assert (engagement.kind, engagement.event_time, engagement.nullable_key) == ("event", "time", ("lp_id",))
+
+
+def test_a_resource_says_what_its_mapping_says() -> None:
+    made = mapping(
+        person="who",
+        columns=[
+            {"header": "Id", "type": "integer", "required": True},
+            {"header": "Who", "identifier": "email"},
+            {"header": "First name", "vault": "given_name"},
+            {"header": "Birth date", "type": "date", "drop": True},
+            {"header": "Page", "url": True, "doc": "Where."},
+        ],
+    ).contract
+    assert made.schema.names == ["id", "who", "first_name", "birth_date", "page"]
+    assert made.landed_schema.names == ["id", "who", "page", "_deleted"]
+    assert made.person == "who"
+    assert [(entry.identifier, entry.vault, entry.drop, entry.url) for entry in made.fields] == [
+        (None, None, False, False),
+        ("email", None, False, False),
+        (None, "given_name", False, False),
+        (None, None, True, False),
+        (None, None, False, True),
+    ]
+
+
+def test_a_wrong_key_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "visits.yaml"
+    path.write_text(
+        "namespace: test\nresource: visits\nfiles: '*.csv'\nkey: [id]\ncolumns:\n"
+        "  - {header: Id, required: true}\n  - header: When\n    type: datum\n    colour: red\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_mapping(path)
+    assert str(caught.value).splitlines() == [
+        "visits.yaml line 8: columns.1.type: unknown type 'datum'; "
+        "known types: string, integer, number, boolean, date, timestamp, decimal(p,s)",
+        "visits.yaml line 9: columns.1.colour: unknown key",
+    ]
+
+
+COLUMNS = VISITS["columns"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"key": ["nobody"]}, "'nobody' is used but is not a column"),
+        ({"kind": "event"}, "an event needs it"),
+        ({"kind": "event", "event_time": "who"}, "is not a date or a timestamp"),
+        ({"columns": [{"header": "Id"}]}, "must be required"),
+        ({"columns": [*COLUMNS, {"header": " MINUTES ", "name": "again"}]}, "stands in two columns"),
+        ({"columns": [*COLUMNS, {"header": "Other", "name": "who"}]}, "two columns are named"),
+        ({"columns": [*COLUMNS, {"header": "First", "vault": "given_name"}]}, "needs `person`"),
+        ({"columns": [*COLUMNS, {"header": "A", "drop": True, "url": True}]}, "exclude each other"),
+        ({"columns": [*COLUMNS, {"header": "A", "type": "integer", "identifier": "sis_user"}]}, "are of type string"),
+        ({"columns": [*COLUMNS, {"header": "A", "type": "decimal(2,9)"}]}, "unknown type"),
+        ({"columns": [*COLUMNS, {"header": "A", "type": "timestamp", "time_zone": "Central"}]}, "not an IANA zone"),
+        ({"file_name": r"(?P<day>\d+)"}, "captures"),
+        ({"file_name": "("}, "not a regular expression"),
+        ({"encoding": "utf-99"}, "unknown encoding"),
+        ({"delimiter": "||"}, "one ASCII character"),
+    ],
+)
+def test_a_mapping_that_contradicts_itself_is_refused(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        mapping(**change)
+
+
+def test_mappings_are_named_by_path_by_name_or_by_namespace(tmp_path: Path) -> None:
+    assert [found.resource for found in resolve_mappings(["registers/contracts"])] == ["contracts"]
+    assert {found.resource for found in resolve_mappings(["learnplatform"])} == {"engagement", "products", "districts"}
+    assert [found.resource for found in resolve_mappings([str(write_mapping(tmp_path))])] == ["visits"]
+    with pytest.raises(ConfigError, match=r"no mapping 'register'.*registers/contracts"):
+        resolve_mappings(["register"])
+    with pytest.raises(ConfigError, match="different namespaces"):
+        resolve_mappings(["registers", "learnplatform"])
+    with pytest.raises(ConfigError, match="same resource"):
+        resolve_mappings(["registers", "registers/contracts"])
+
+
+def test_a_wrong_mapping_is_told_when_the_configuration_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="no mapping 'nothing'"):
+        opened(tmp_path, ["nothing"])
+
+
+def test_times_need_a_zone_from_the_mapping_or_the_source(tmp_path: Path) -> None:
+    path = write_mapping(tmp_path, columns=[*COLUMNS, {"header": "At", "type": "timestamp"}])
+    with pytest.raises(ValidationError, match=r"times without a zone \(at\)"):
+        opened(tmp_path, [path])
+    assert "visits" in opened(tmp_path, [path], time_zone="America/Denver").resources
+
+
+def test_headers_are_compared_without_their_looks() -> None:
+    assert {normalised(title) for title in ("Contract ID", " contract_id", "CONTRACT-ID ", "\ufeffContract  ID")} == {
+        "contract_id"
+    }
+    assert fingerprint(["A b", "C"]) == fingerprint(["a_B", "c"]) != fingerprint(["c", "a_b"])
