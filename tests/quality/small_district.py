@@ -24,8 +24,9 @@ SELECT 'maple' AS district_id, org_level, org_key, 'Name of ' || org_key AS org_
        eligible::BIGINT AS eligible_students, active::BIGINT AS active_students,
        consistent::BIGINT AS consistent_students,
        active / eligible::DOUBLE AS adoption_rate, consistent / eligible::DOUBLE AS consistent_rate,
-       CASE WHEN active IS NOT NULL THEN 31.5 END AS minutes_per_active_student, 'lms_interaction' AS minutes_method,
-       0.9 AS coverage_rate, reason AS suppression_reason, NULL::DOUBLE AS rate_low,
+       CASE WHEN active IS NOT NULL THEN 31.5::DOUBLE END AS minutes_per_active_student,
+       'lms_interaction' AS minutes_method,
+       0.9::DOUBLE AS coverage_rate, reason AS suppression_reason, NULL::DOUBLE AS rate_low,
        CASE WHEN reason = 'small_count_low' THEN 0.1 END AS rate_high, DATE '2026-04-10' AS data_complete_through
 FROM (VALUES
     ('district', 'maple', 'all_students', 'all_students', 400, 200, 150, NULL),
@@ -48,9 +49,12 @@ TABLES: dict[str, tuple[str | None, str]] = {
         SELECT 'maple' AS district_id, 'student_subgroup' AS basis, 'district' AS org_level, 'maple' AS org_key,
                'Maple' AS org_name, 'last_4_weeks' AS period, 'reader' AS tool_key, 'Reader' AS tool_name,
                'english_learner' AS dimension, 'yes' AS subgroup, 'adoption' AS metric,
-               60::BIGINT AS group_n, 340::BIGINT AS reference_n, 0.5 AS group_rate, 0.6 AS reference_rate,
-               -10.0 AS gap_points, -22.0 AS gap_ci_low, 3.0 AS gap_ci_high, 0.83 AS risk_ratio,
-               0.63 AS risk_ratio_ci_low, 1.1 AS risk_ratio_ci_high, NULL::VARCHAR AS suppression_reason,
+               60::BIGINT AS group_n, 340::BIGINT AS reference_n,
+               0.5::DOUBLE AS group_rate, 0.6::DOUBLE AS reference_rate,
+               -10.0::DOUBLE AS gap_points, -22.0::DOUBLE AS gap_ci_low, 3.0::DOUBLE AS gap_ci_high,
+               0.83::DOUBLE AS risk_ratio,
+               0.63::DOUBLE AS risk_ratio_ci_low, 1.1::DOUBLE AS risk_ratio_ci_high,
+               NULL::VARCHAR AS suppression_reason,
                DATE '2026-04-10' AS data_complete_through
         """,
     ),
@@ -69,8 +73,10 @@ TABLES: dict[str, tuple[str | None, str]] = {
         """
         SELECT 'maple' AS district_id, 'c1' AS contract_key, 'reader' AS tool_key, 'Reader' AS tool_name,
                'Reader Inc' AS vendor_name, '2025-26' AS school_year, 4000.00::DECIMAL(18, 2) AS cost_usd,
-               400::BIGINT AS seats, 200::BIGINT AS seats_used, 0.5 AS utilisation_rate, 200::BIGINT AS active_students,
-               20.0 AS cost_per_active_student_usd, 105.0 AS active_hours, 38.1 AS cost_per_active_hour_usd,
+               400::BIGINT AS seats, 200::BIGINT AS seats_used,
+               0.5::DOUBLE AS utilisation_rate, 200::BIGINT AS active_students,
+               20.0::DOUBLE AS cost_per_active_student_usd, 105.0::DOUBLE AS active_hours,
+               38.1::DOUBLE AS cost_per_active_hour_usd,
                2000.00::DECIMAL(18, 2) AS wasted_usd, 'unused_seats' AS waste_method, DATE '2026-07-01' AS renewal_on,
                DATE '2026-04-02' AS decide_by_on, 82 AS days_to_renewal, NULL::VARCHAR AS suppression_reason,
                DATE '2026-04-10' AS data_complete_through
@@ -91,7 +97,8 @@ TABLES: dict[str, tuple[str | None, str]] = {
         SELECT 'maple' AS district_id, 'games.example' AS host, NULL::VARCHAR AS tool_key, NULL::VARCHAR AS tool_name,
                'unmatched' AS status, DATE '2026-03-02' AS first_seen_on, DATE '2026-04-10' AS last_seen_on,
                500::BIGINT AS events, 40::BIGINT AS students, 2 AS schools, 20::BIGINT AS students_previous_4_weeks,
-               2.0 AS growth_ratio, NULL::VARCHAR AS suppression_reason, DATE '2026-04-10' AS data_complete_through
+               2.0::DOUBLE AS growth_ratio, NULL::VARCHAR AS suppression_reason,
+               DATE '2026-04-10' AS data_complete_through
         """,
     ),
     "mart_source_health": (
@@ -150,7 +157,7 @@ TABLES: dict[str, tuple[str | None, str]] = {
         "restricted",
         """
         SELECT 'maple' AS district_id, md5(range::VARCHAR) AS student_key, 'reader' AS tool_key,
-               DATE '2026-04-06' AS on_date, true AS is_in_school, 12.5 AS active_minutes,
+               DATE '2026-04-06' AS on_date, true AS is_in_school, 12.5::DOUBLE AS active_minutes,
                'lms_interaction' AS minutes_method, 1 AS sessions, 9 AS events
         FROM range(200)
         """,

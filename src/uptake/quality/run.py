@@ -35,7 +35,7 @@ def run_checks(
     and the only one, so that nothing it said is believed.
     """
     checked_at = datetime.now(UTC)
-    facts = _facts(district, candidate)
+    facts = facts_of(district, candidate)
     results = _ask(project, district, candidate, facts, expectations)
     results = _with_examples(candidate, results)
     history.record(
@@ -56,7 +56,8 @@ def run_checks(
     return verdict
 
 
-def _facts(district: District, candidate: Candidate) -> Facts:
+def facts_of(district: District, candidate: Candidate) -> Facts:
+    """What suites may know of the candidate: read from its files, never from its rows."""
     tables: dict[Audience, Mapping[str, Columns]] = {}
     for audience in AUDIENCES:
         found: dict[str, dict[str, str]] = {}
