@@ -10,15 +10,24 @@
   qualify row_number() over (partition by {{ keys | join(", ") }} order by {{ order_by | join(" desc nulls last, ") }} desc nulls last) = 1
 {%- endmacro %}
 
-{#- One row for each different key, for rows whose other columns follow from the key: cheaper than ordering them. -#}
-{% macro any_per_key(relation, keys, columns) -%}
-  select
-    {{ keys | join(", ") }},
-    {%- for column in columns %}
-    any_value({{ column }}) as {{ column }}{{ "," if not loop.last }}
-    {%- endfor %}
+{#-
+  As newest_per_key, for many rows of which few are repeated: only rows whose key's hash comes more than once are put in
+  order (equal hashes of different keys do no harm), all others are passed on as they are read.
+-#}
+{% macro newest_of_repeated(relation, keys, order_by) -%}
+  with repeated as materialized (
+    select hash({{ keys | join(", ") }}) as key_hash
+    from {{ relation }}
+    group by key_hash
+    having count(*) > 1
+  )
+  select *
   from {{ relation }}
-  group by {{ keys | join(", ") }}
+  where hash({{ keys | join(", ") }}) not in (select key_hash from repeated)
+  union all
+  {{ newest_per_key(
+      relation, keys, order_by, where="hash(" ~ keys | join(", ") ~ ") in (select key_hash from repeated)"
+  ) }}
 {%- endmacro %}
 
 {#- District-local date of a UTC time. -#}

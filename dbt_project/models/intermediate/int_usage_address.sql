@@ -3,9 +3,9 @@
 -- nothing stays without a tool. `tool_no` and `host_no` are cheaper keys than text.
 with seen as (
 
-  select distinct address from {{ ref("stg_umbrella__activity") }}
+  select distinct address from {{ ref("base_umbrella__activity") }}
   union
-  select distinct coalesce(address, 'unknown') from {{ ref("stg_canvas__page_views") }}
+  select distinct address from {{ ref("base_canvas__page_views") }}
 
 ),
 

@@ -18,8 +18,8 @@ with event as (
   select
     occurred_at,
     'canvas_user' as identifier_kind,
-    coalesce(user_identifier, 'unknown') as identifier,
-    coalesce(address, 'unknown') as address,
+    user_identifier as identifier,
+    address,
     source,
     'lms_interaction' as minutes_method,
     interaction_seconds,

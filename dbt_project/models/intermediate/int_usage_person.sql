@@ -2,9 +2,9 @@
 -- number for each person however many identifiers they have, and a cheaper key than their text.
 with seen as (
 
-  select distinct identifier_kind, identifier from {{ ref("stg_umbrella__activity") }}
+  select distinct identifier_kind, identifier from {{ ref("base_umbrella__activity") }}
   union
-  select distinct 'canvas_user', coalesce(user_identifier, 'unknown') from {{ ref("stg_canvas__page_views") }}
+  select distinct 'canvas_user', user_identifier from {{ ref("base_canvas__page_views") }}
 
 )
 

@@ -1,21 +1,17 @@
--- A page view is delivered again while its interaction time still grows: the last delivery counts. A view with a real
--- user behind it is a member of staff looking as a student (a masquerade), and is nobody's use.
-with delivered as (
+-- One row for each page view. It is delivered again while its interaction time still grows: the last delivery counts.
+with page_view as (
 
-  {{ newest_per_key(
-      source("landing", "canvas__page_views"), ["id", "created_at"], ["_landed_at", "_window"]
-  ) }}
+  {{ newest_of_repeated(ref("base_canvas__page_views"), ["id", "occurred_at"], ["landed_at", "landed_window"]) }}
 
 )
 
 select
   id,
-  created_at as occurred_at,
-  user_id as user_identifier,
-  url as address,
+  occurred_at,
+  user_identifier,
+  address,
   interaction_seconds,
-  coalesce(user_request, false) as is_user_request,
-  participated as is_participation,
-  _source as source
-from delivered
-where real_user_id is null
+  is_user_request,
+  is_participation,
+  source
+from page_view

@@ -1,26 +1,18 @@
--- One row for each request that the filter saw. The key is a hash of the whole row, so rows of one key are equal and
--- any of them will do. An identity may be a user, a device or a network: only a user is a person.
+-- One row for each request, however often it was delivered: overlapping pages and windows bring a row again. The key is a
+-- hash of the vendor's whole row.
 with request as (
 
-  {{ any_per_key(
-      source("landing", "umbrella__activity"),
-      ["event_key"],
-      ["timestamp", "identity_type", "user_label", "device_label", "network_label", "verdict", "url", "domain", "type", "_source"]
-  ) }}
+  {{ newest_of_repeated(ref("base_umbrella__activity"), ["event_key"], ["landed_at", "landed_window"]) }}
 
 )
 
 select
   event_key,
-  "timestamp" as occurred_at,
-  case
-    when user_label is not null then 'email'
-    when device_label is not null then 'device'
-    else 'network'
-  end as identifier_kind,
-  coalesce(user_label, device_label, network_label, 'unknown') as identifier,
-  coalesce(url, domain, 'unknown') as address,
+  occurred_at,
+  identifier_kind,
+  identifier,
+  address,
   verdict,
-  type as request_type,
-  _source as source
+  request_type,
+  source
 from request

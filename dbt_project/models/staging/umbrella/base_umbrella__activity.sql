@@ -1,0 +1,18 @@
+-- Requests that the filter saw, each delivery of them. An identity may be a user, a device or a network: only a user is a
+-- person.
+select
+  event_key,
+  "timestamp" as occurred_at,
+  case
+    when user_label is not null then 'email'
+    when device_label is not null then 'device'
+    else 'network'
+  end as identifier_kind,
+  coalesce(user_label, device_label, network_label, 'unknown') as identifier,
+  coalesce(url, domain, 'unknown') as address,
+  verdict,
+  type as request_type,
+  _source as source,
+  _landed_at as landed_at,
+  _window as landed_window
+from {{ source("landing", "umbrella__activity") }}
