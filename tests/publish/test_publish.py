@@ -75,6 +75,16 @@ def test_a_leaders_table_with_a_personal_column_never_reaches_the_file(
     assert candidate.manifest["refused"] == {"mart_value": [column]}
 
 
+@pytest.mark.parametrize("text", ["md5('7')", "'seen: ' || md5('7') || '!'", "['a', md5('7')]"])
+def test_a_leaders_table_with_a_person_in_its_text_never_reaches_the_file(
+    project: Project, small_district: ModuleType, text: str
+) -> None:
+    small_district.write_warehouse(project, mart_value=f"SELECT md5('a school') AS org_key, {text} AS note")
+    candidate = candidate_of(project)
+    assert "mart_value" not in tables(candidate.file("leaders"))
+    assert candidate.manifest["refused"] == {"mart_value": ["note"]}
+
+
 def test_person_level_files_are_for_their_owner_only(project: Project) -> None:
     candidate = candidate_of(project)
     for path, mode in (

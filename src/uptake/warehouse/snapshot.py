@@ -39,6 +39,8 @@ PERSON_COLUMN = re.compile(
     re.IGNORECASE,
 )
 
+PSEUDONYM = "[0-9a-f]{32}"  # what the door makes of an identifier
+
 # Tables are stored in the order in which pages filter them, so that a reader skips most row groups.
 READING_ORDER = (
     "on_date",
@@ -182,17 +184,20 @@ def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str
     refused: dict[str, list[str]] = {}
     complete: list[date] = []
     with _attached(warehouse, target, district_id) as connection:
-        for table in tagged:
+        connection.execute("CREATE TEMP TABLE person (key VARCHAR)")
+        # The restricted ones first: they say who the people are, and no leaders' table may name one.
+        for table in sorted(tagged, key=lambda table: table.audience == "leaders"):
             source = f'"{warehouse.stem}"."{table.schema}"."{table.name}"'
             try:
-                columns = [column[0] for column in connection.execute(f"SELECT * FROM {source} LIMIT 0").description]
+                described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
             except duckdb.CatalogException as error:
                 raise PermanentError(
                     f"the warehouse has no table {table.schema}.{table.name}",
                     remedy="run `uptake build` to its end, then check again.",
                     district=district_id,
                 ) from error
-            if table.audience == "leaders" and (personal := [c for c in columns if PERSON_COLUMN.search(c)]):
+            columns = {name: kind for name, kind, *_ in described}
+            if table.audience == "leaders" and (personal := _personal(connection, source, columns)):
                 refused[table.name] = personal
                 continue
             keys = [key for key in READING_ORDER if key in columns]
@@ -200,6 +205,9 @@ def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str
             copy = f'"{_alias(table.audience)}"."{table.name}"'
             connection.execute(f"CREATE TABLE {copy} AS SELECT * FROM {source} {order}")
             rows[table.name] = _scalar(connection, f"SELECT count(*) FROM {copy}")
+            if table.audience == "restricted" and table.name.startswith("dim_"):
+                for column in (column for column in columns if PERSON_COLUMN.search(column)):
+                    connection.execute(f'INSERT INTO person SELECT DISTINCT "{column}"::VARCHAR FROM {copy}')
             # A source's own date is not the date to which the answers are complete.
             if table.audience == "leaders" and "data_complete_through" in columns and "source" not in columns:
                 through = _scalar(connection, f"SELECT max(data_complete_through)::DATE FROM {copy}")
@@ -208,7 +216,25 @@ def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str
         file = target / f"{audience}.duckdb"
         file.chmod(0o600)
         durable.sync(file)
-    return _Copied(rows, refused, max(complete, default=None))
+    return _Copied(dict(sorted(rows.items())), refused, max(complete, default=None))
+
+
+def _personal(connection: duckdb.DuckDBPyConnection, source: str, columns: Mapping[str, str]) -> list[str]:
+    """Columns of the table that name a person: by what they are called, or by a person's key anywhere in their text."""
+    found = [column for column in columns if PERSON_COLUMN.search(column)]
+    for column, kind in columns.items():
+        if column not in found and "VARCHAR" in kind:
+            mentions = _scalar(
+                connection,
+                f"""
+                SELECT count(*) FROM person WHERE key IN (
+                    SELECT unnest(regexp_extract_all(text, '{PSEUDONYM}'))
+                    FROM (SELECT DISTINCT "{column}"::VARCHAR AS text FROM {source})
+                )
+                """,
+            )
+            found += [column] if mentions else []
+    return found
 
 
 @contextmanager
