@@ -15,9 +15,9 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from dropped import VISITS, drop, opened, take, take_one, write_mapping
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.sources.dropped import VISITS, drop, opened, take, take_one, write_mapping
 
 from uptake.sources.dropfolder.content import inspect
 from uptake.sources.dropfolder.mapping import fingerprint

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.sources.dropped import NOW, drop, opened, set_age, take, write_mapping
+from dropped import NOW, drop, opened, set_age, take, write_mapping
 
 from uptake.contracts import Window
 from uptake.errors import PermanentError, TransientError

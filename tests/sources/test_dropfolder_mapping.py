@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from dropped import VISITS, mapping, opened, write_mapping
 from pydantic import ValidationError
-from tests.sources.dropped import VISITS, mapping, opened, write_mapping
 
 from uptake.errors import ConfigError
 from uptake.sources.dropfolder.mapping import (

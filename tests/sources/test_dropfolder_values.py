@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
+from dropped import drop, opened, take, take_one, write_mapping
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.sources.dropped import drop, opened, take, take_one, write_mapping
 
 from uptake.contracts import Batch
 

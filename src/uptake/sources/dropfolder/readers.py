@@ -132,7 +132,8 @@ def _changes(missing: list[str], new: list[str], twice: list[str]) -> list[str]:
     changes = []
     by_name = {normalised(title): title for title in new}
     for title in missing:
-        close = difflib.get_close_matches(normalised(title), by_name, n=1, cutoff=0.6)
+        cutoff = 0.0 if len(missing) == len(new) == 1 else 0.6  # one for one is a guess worth making
+        close = difflib.get_close_matches(normalised(title), by_name, n=1, cutoff=cutoff)
         changes.append(f"missing: {title}" + (f" (renamed to {by_name[close[0]]}?)" if close else ""))
     changes += [f"new: {title}" for title in new]
     changes += [f"twice: {name}" for name in twice]
