@@ -1,0 +1,120 @@
+"""A candidate through the real suites and the real checker, to publication or to a reason why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from uptake.errors import CheckError
+from uptake.operations.models import CheckResult
+from uptake.operations.session import reading
+from uptake.project import Project
+from uptake.quality import run, summary
+from uptake.quality.run import run_checks
+from uptake.quality.summary import CheckSummary
+from uptake.warehouse.publish import publish_latest, status_of
+from uptake.warehouse.snapshot import Candidate, make_candidate
+
+
+def checked(project: Project, run_id: str = "run-1") -> tuple[Candidate, CheckSummary]:
+    district = project.district("maple")
+    candidate = make_candidate(project, district, run_id)
+    return candidate, run_checks(project, district, candidate, run_id)
+
+
+def history(project: Project) -> list[CheckResult]:
+    with reading(project.operations) as session:
+        found = session.query(CheckResult).all()
+        session.expunge_all()
+        return found
+
+
+# Three numbers that are wrong on purpose, each in another way, and the checks that must say so.
+BROKEN = {
+    "mart_unknown_tool": ("40::BIGINT AS students", "4::BIGINT AS students"),
+    "mart_reconciliation": ("('rows_pulled', 421, 421)", "('rows_pulled', 421, 420)"),
+    "mart_source_health": ("NULL::VARCHAR AS message", "'unknown user ana@maple.k12.example' AS message"),
+    "mart_value": ("0.5::DOUBLE AS utilisation_rate", "1.5::DOUBLE AS utilisation_rate"),
+    "mart_adoption": ("0.9::DOUBLE AS coverage_rate", "9::DOUBLE AS coverage_rate"),
+}
+CRITICAL = {
+    "privacy.mart_unknown_tool.students.not_small",
+    "reconciliation.mart_reconciliation.holds",
+    "privacy.mart_source_health.no_email",
+    "marts.mart_adoption.coverage_rate",
+}
+WARNING = {"marts.mart_value.seats_not_exceeded"}
+
+
+def test_a_sound_candidate_is_published_and_a_broken_one_is_not(project: Project, small_district: ModuleType) -> None:
+    district = project.district("maple")
+    _, sound = checked(project)
+    assert (sound.failed_critical, sound.failed_warning) == ([], [])
+    good = publish_latest(project, district, "run-1").id
+    first = history(project)
+    assert len(first) == sound.passed > 100
+    assert {row.suite for row in first} == {"landing", "marts", "privacy", "reconciliation"}
+    assert all(row.is_success and row.description and row.remedy for row in first)
+    assert (project.data_docs / "maple" / "index.html").exists()
+
+    changed = {}
+    for table, (right, wrong) in BROKEN.items():
+        sql = small_district.TABLES[table][1]
+        assert right in sql
+        changed[table] = sql.replace(right, wrong)
+    small_district.write_warehouse(project, **changed)
+    candidate, broken = checked(project, "run-2")
+    assert {check.check_id for check in broken.failed_critical} == CRITICAL
+    assert {check.check_id for check in broken.failed_warning} == WARNING
+    assert summary.load(candidate.path) == broken
+    observed = {check.check_id: check.observed for check in broken.failed_critical}
+    assert observed["reconciliation.mart_reconciliation.holds"] == (
+        "1 row: source sis, resource users, measure rows_pulled, expected 421.00, actual 420.00"
+    )
+    assert "ana" not in observed["privacy.mart_source_health.no_email"]
+    with pytest.raises(CheckError):
+        publish_latest(project, district, "run-2")
+    status = status_of(project, district)
+    assert status["snapshot_id"] == good
+    assert {check["check_id"] for check in status["failing_checks"]} == CRITICAL
+    assert all(check["since"] and check["remedy"] and check["description"] for check in status["failing_checks"])
+    leaked = "ana@maple"
+    for page in (project.data_docs / "maple").rglob("*.html"):
+        assert leaked not in page.read_text()
+
+    assert {row.run_id for row in history(project)} == {"run-1", "run-2"}
+
+
+def test_checking_again_replaces_the_rows_of_the_same_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_ask", lambda *_: [run._broken("x", "y")])
+    candidate, _ = checked(project)
+    run_checks(project, project.district("maple"), candidate, "run-1")
+    assert len(history(project)) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        (
+            "from uptake.quality import gx\ngx.CANARY_ROWS = 'SELECT 1 AS number, NULL AS word'\n"
+            "def suites(facts): return []",
+            "canary",
+        ),
+    ],
+)
+def test_a_checker_that_breaks_lets_nothing_through(project: Project, tmp_path: Path, code: str, said: str) -> None:
+    (tmp_path / "broken_suites").mkdir()
+    (tmp_path / "broken_suites" / "__init__.py").write_text(code)
+    district = project.district("maple")
+    candidate = make_candidate(project, district, "run-1")
+    verdict = run_checks(project, district, candidate, "run-1", expectations=tmp_path / "broken_suites")
+    [failed] = verdict.failed_critical
+    assert failed.check_id == "checker.works"
+    assert failed.observed.startswith("the checker itself is broken: ")
+    assert said in failed.observed
+    with pytest.raises(CheckError, match="the checker itself is broken"):
+        publish_latest(project, district, "run-1")
+    assert status_of(project, district)["snapshot_id"] is None
