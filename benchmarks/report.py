@@ -1,0 +1,47 @@
+"""What each benchmark prints: the figure, its peer, their ratio beside the goal, and the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """ratio: ours against the peer, as `goal` counts it (rows per second: higher is better; seconds: lower)."""
+
+    what: str
+    ours: str
+    peer: str
+    ratio: float | None
+    goal: str
+    is_met: bool
+
+
+def machine() -> str:
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in _read("/proc/cpuinfo").splitlines()
+            if line.lower().startswith("model name")
+        ),
+        platform.processor() or platform.machine(),
+    )
+    memory = next((int(line.split()[1]) for line in _read("/proc/meminfo").splitlines() if "MemTotal" in line), 0)
+    return f"{os.cpu_count()} cores ({model}), {memory / 2**20:.0f} GiB, Python {platform.python_version()}"
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123  a kernel's file
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def show(lines: list[Line]) -> None:
+    print(machine())
+    for line in lines:
+        ratio = f", ratio {line.ratio:.2f}" if line.ratio is not None else ""
+        print(f"{'met   ' if line.is_met else 'MISSED'}  {line.what}: {line.ours} against {line.peer}{ratio} (goal {line.goal})")
