@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from pathlib import Path
 
 import pytest
@@ -156,9 +155,21 @@ def test_probe_counts_files(folder: Path, source: DropFolder) -> None:
     assert source.probe() == f"{folder}: 1 files of visits"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_left(folder: Path, source: DropFolder) -> None:
-    drop(folder, "a.csv", ROW).chmod(0)
+def test_a_file_that_may_not_be_read_is_an_error_and_not_left_in_silence(
+    folder: Path, source: DropFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(folder, "a.csv", ROW)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("uptake.sources.dropfolder.source.hashlib.file_digest", refuse)
+    with pytest.raises(PermanentError, match=r"a\.csv cannot be read \(Permission denied\)"):
+        tokens(source)
+
+
+def test_a_file_that_has_just_gone_is_left(folder: Path, source: DropFolder) -> None:
+    (folder / "a.csv").symlink_to(folder / "gone.csv")
     assert tokens(source) == []
 
 

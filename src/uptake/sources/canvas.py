@@ -403,6 +403,9 @@ class Canvas(ApiSource):
         for person in self._active_since(window.start - _ACTIVITY_MARGIN):
             for page in self._list(f"api/v1/users/{person}/page_views", span):
                 rows = [row for row in page.rows if _is_within(row, window.start, window.end)]
+                for row in rows:
+                    if isinstance(row, dict) and "links" not in row:
+                        row["links"] = {"user": person}  # the list is this person's own
                 yield Page(rows)
 
     def _active_since(self, moment: datetime) -> list[int]:

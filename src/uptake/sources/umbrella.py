@@ -9,7 +9,8 @@ How a span is read without losing a row. Offsets are not safe here: rows of one 
 so that a page's end may cut them anywhere, and beyond some offset (10,000 is seen in the field) the API refuses. So the
 walk goes by time: of each answer the whole seconds are taken, and the next question ends (or starts) at the second that
 the answer may have cut. It ends at an empty answer; how many rows an answer may hold does not matter. A second that
-fills an answer by itself is read by offset, again and again until nothing new turns up.
+fills an answer by itself is read by offset, again and again with other page ends, until as many different rows are seen
+as there are rows; where that does not come about, the batch carries a note that says so.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import hashlib
 import operator
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -29,7 +30,7 @@ from pydantic import HttpUrl
 
 from uptake.contracts import TIMESTAMP, Batch, Field, Resource, Window
 from uptake.credentials import Credential
-from uptake.errors import ContractError, TransientError
+from uptake.errors import ContractError
 from uptake.parsing import parse_records
 from uptake.sources.api import BATCH_ROWS, ApiSettings, ApiSource
 from uptake.sources.auth import ClientCredentials
@@ -76,7 +77,7 @@ RESOURCES: dict[str, Resource] = {
 
 
 _SECOND = 1000
-_ROUNDS = 20
+_ROUNDS, _IDLE_ROUNDS = 24, 6
 _ADDRESS = r"[^\s@()<>,;]+@[^\s@()<>,;]+"
 _BARE_ADDRESS = re.compile(_ADDRESS)
 _TRAILING_ADDRESS = re.compile(rf"[(<]({_ADDRESS})[)>]\s*$")
@@ -135,32 +136,33 @@ class Umbrella(ApiSource):
     def pull(self, resource: Resource, window: Window) -> Iterator[Batch]:
         if window.start is None or window.end is None:
             raise ValueError("activity is asked for by a window of time")
-        labels = Identities()
-        for page in gathered(ahead(self._walk(_ms(window.start), _ms(window.end))), BATCH_ROWS):
+        labels, walk = Identities(), _Walk()
+        for page in gathered(ahead(self._pages(_ms(window.start), _ms(window.end), walk)), BATCH_ROWS):
             for row in page.rows:
                 if isinstance(row, dict):
                     row["event_key"] = event_key(row, self._hash_key)
                     row["user_label"], row["device_label"], row["network_label"], row["identity_type"] = labels.of(row)
-            yield parse_records(resource, page.rows)
+            batch = parse_records(resource, page.rows)
+            batch.note = " ".join(walk.taken()) or None
+            yield batch
 
     def probe(self) -> str:
         answer = self.client.get(self._path, {"from": "-1hours", "to": "now", "limit": 1, "offset": 0})
         rows_in("data")(answer)
         return f"Umbrella at {answer.url.host} answers and takes the credential."
 
-    def _walk(self, start: int, end: int) -> Iterator[Page]:
+    def _pages(self, start: int, end: int, walk: _Walk) -> Iterator[Page]:
         """Rows of [start, end), in milliseconds."""
         spans = [(start, end)]
-        odd: dict[str, Any] = {}  # rows without a time: they may turn up in any answer
         while spans:
             start, end = spans.pop()
-            rows = self._ask(start, end, odd).rows if start < end else []
+            rows = self._ask(start, end, walk).rows if start < end else []
             if not rows:
                 continue
             seconds = [row["timestamp"] // _SECOND * _SECOND for row in rows]
             first, last = min(seconds), max(seconds)
             if first == last:
-                yield from self._one_second(max(start, first), min(end, first + _SECOND), odd)
+                yield from self._one_second(max(start, first), min(end, first + _SECOND), walk)
                 # Whichever way the rows are sorted: what lies on either side of this second is still to be asked.
                 spans += [(start, first), (first + _SECOND, end)]
             elif all(map(operator.ge, seconds, seconds[1:])):
@@ -170,52 +172,57 @@ class Umbrella(ApiSource):
                 yield Page([row for row, second in zip(rows, seconds, strict=True) if second < last])
                 spans.append((last, end))
             else:
-                middle = (start + end) // 2 // _SECOND * _SECOND
-                middle = middle if start < middle < end else first + _SECOND
-                spans += [(start, middle), (middle, end)]
-        if odd:
-            yield Page(list(odd.values()))
+                raise ContractError(
+                    "the web filter's answer is not in the order of time, by which its pages are read",
+                    remedy="check that the source's url is Umbrella Reporting v2.",
+                )
+        if walk.odd:
+            yield Page(list(walk.odd.values()))
 
-    def _one_second(self, start: int, end: int, odd: dict[str, Any]) -> Iterator[Page]:
-        """Rows of one second: one answer where it holds them all, else walks by offset until two bring nothing new."""
+    def _one_second(self, start: int, end: int, walk: _Walk) -> Iterator[Page]:
+        """Rows of one second: one answer where it holds them all, else walks by offset that go on from each other."""
         found: dict[str, Any] = {}
-        idle = 0
+        limit, idle, rows = self._page_size, 0, []
         for _ in range(_ROUNDS):
-            rows, answers = self._by_offset(start, end, odd)
-            if answers <= 1:
+            answers = list(self._by_offset(start, end, walk, limit))
+            rows = [row for answer in answers for row in answer]
+            if len(answers) <= 1:
                 yield Page(rows)
                 return
             known = len(found)
             found.update((event_key(row, self._hash_key), row) for row in rows)
             idle = idle + 1 if len(found) == known else 0
-            if len(found) == len(rows) or idle == 2:
-                yield Page(list(found.values()))
-                return
-        raise TransientError(f"the rows of one second keep changing while they are read ({len(found)} seen so far)")
+            if len(found) == len(rows) or idle == _IDLE_ROUNDS:
+                break
+            limit = max(1, min(limit, len(answers[0])) - 1)  # other page ends: the same order cannot hide a row again
+        if len(found) < len(rows):
+            moment = datetime.fromtimestamp(start / 1000, UTC)
+            walk.notes.append(
+                f"The second {moment:%Y-%m-%d %H:%M:%S} UTC fills more than one answer: {len(found)} different rows "
+                f"of {len(rows)} were seen, the others are the same again or could not be reached."
+            )
+        yield Page(list(found.values()))
 
-    def _by_offset(self, start: int, end: int, odd: dict[str, Any]) -> tuple[list[Any], int]:
-        rows: list[Any] = []
-        offset = answers = 0
-        while (part := self._ask(start, end, odd, offset)).rows:
-            rows.extend(part.rows)
+    def _by_offset(self, start: int, end: int, walk: _Walk, limit: int) -> Iterator[list[Any]]:
+        offset = 0
+        while (part := self._ask(start, end, walk, offset, limit)).rows:
+            yield part.rows
             offset = part.offset + self._distinct(part.answer)
-            answers += 1
-        return rows, answers
 
-    def _ask(self, start: int, end: int, odd: dict[str, Any], offset: int = 0) -> _Part:
+    def _ask(self, start: int, end: int, walk: _Walk, offset: int = 0, limit: int | None = None) -> _Part:
         """Rows of [start, end) in the first answer from `offset` on that has any; none where there are no more.
 
         Whether the API's own ends are inclusive is not said, so the millisecond before is asked for too, and what lies
         outside is left out. Raises ContractError for a row far outside, which shows a clock or unit that is not ours.
         """
         while True:
-            params = {"from": start - 1, "to": end, "limit": self._page_size, "offset": offset}
+            params = {"from": start - 1, "to": end, "limit": limit or self._page_size, "offset": offset}
             answer = rows_in("data")(self.client.get(self._path, params))
             inside = []
             for row in answer:
                 moment = row.get("timestamp") if isinstance(row, dict) else None
                 if not isinstance(moment, int):
-                    odd[event_key(row, self._hash_key)] = row
+                    walk.odd[event_key(row, self._hash_key)] = row
                 elif start <= moment < end:
                     inside.append(row)
                 elif not start - _SECOND <= moment <= end + _SECOND:
@@ -230,6 +237,18 @@ class Umbrella(ApiSource):
     def _distinct(self, rows: list[Any]) -> int:
         """A row that is sent twice must not push the next one over the edge of the answer."""
         return len({event_key(row, self._hash_key) for row in rows})
+
+
+@dataclass(slots=True)
+class _Walk:
+    """odd: rows without a time, by key: they may turn up in any answer. notes: what a person must know of the walk."""
+
+    odd: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def taken(self) -> list[str]:
+        """The notes so far, each once; the walk may be adding to them on its own thread."""
+        return [self.notes.pop(0) for _ in range(len(self.notes))]
 
 
 @dataclass(frozen=True, slots=True)
