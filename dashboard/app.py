@@ -7,6 +7,7 @@ one of them, before this file has asked who is looking.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import streamlit as st
 
@@ -30,13 +31,17 @@ def _project(config: str | None) -> Project:
     return Project.load()
 
 
+def _is_logged_in() -> bool:
+    """By Streamlit's own login. The attribute is not there where no `[auth]` is configured."""
+    return os.environ.get("UPTAKE_DASHBOARD_MODE") == "login" and bool(st.user.get("is_logged_in"))
+
+
 def _viewer() -> Viewer:
-    is_login = os.environ.get("UPTAKE_DASHBOARD_MODE") == "login"
-    signed_in = is_login and st.user.is_logged_in and bool(st.user.get("email_verified"))
+    signed_in = _is_logged_in() and bool(st.user.get("email_verified"))
     return resolve(
         os.environ,
         headers=dict(st.context.headers),
-        login_email=str(st.user.email) if signed_in else None,
+        login_email=str(st.user.get("email") or "") if signed_in else None,
         address=st.get_option("server.address"),
     )
 
@@ -72,6 +77,7 @@ def _freshness(project: Project, viewer: Viewer, district_id: str, reader: Reade
 def main() -> None:
     st.set_page_config(page_title="Uptake", page_icon=":material/school:", layout="wide")
     st.html(frame.STYLE)
+    st.logo(Path(__file__).parent / "assets" / "uptake.svg", size="large")
     try:
         viewer = _viewer()
         project = _project(os.environ.get("UPTAKE_CONFIG"))
@@ -99,7 +105,7 @@ def main() -> None:
     except NotAllowed as refusal:
         st.title("There is nothing here for you to see", anchor=False)
         st.markdown(words.safe(str(refusal)))
-        if os.environ.get("UPTAKE_DASHBOARD_MODE") == "login" and not st.user.is_logged_in:
+        if os.environ.get("UPTAKE_DASHBOARD_MODE") == "login" and not _is_logged_in():
             st.button("Sign in", on_click=st.login, type="primary")
     except ConfigError as error:
         st.title("The dashboard cannot start", anchor=False)

@@ -39,11 +39,11 @@ PAGES_OF_ROLE: dict[Role, frozenset[Page]] = {
 }
 
 PROXY_EMAIL_HEADER = "X-Forwarded-Email"
-PROXY_SECRET_HEADER = "X-Uptake-Proxy-Secret"
+PROXY_PROOF_HEADER = "X-Uptake-Proxy-Secret"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class NotAllowed(Exception):  # noqa: N818 - it is an answer to a viewer, not a fault
+class NotAllowed(Exception):
     """The viewer may not see this; the message says why in plain words."""
 
 
@@ -126,7 +126,7 @@ def _email_from_proxy(environment: Mapping[str, str], headers: Mapping[str, str]
     if not secret:
         raise NotAllowed("Proxy sign-in needs a shared secret: set UPTAKE_PROXY_SECRET or UPTAKE_PROXY_SECRET_FILE.")
     lower = {name.lower(): value for name, value in headers.items()}
-    shown = lower.get(PROXY_SECRET_HEADER.lower(), "")
+    shown = lower.get(PROXY_PROOF_HEADER.lower(), "")
     if not hmac.compare_digest(shown.encode(), secret.encode()):
         raise NotAllowed("You are not signed in: this request did not come through the sign-in page.")
     return lower.get(PROXY_EMAIL_HEADER.lower())

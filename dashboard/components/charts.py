@@ -1,4 +1,4 @@
-"""Pictures. Okabe-Ito colours, which colour-blind readers can tell apart; intervals are drawn, hidden cells are said."""
+"""Pictures. Okabe-Ito colours, which colour-blind readers can tell apart; intervals are drawn, hidden cells named."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AXIS = alt.Axis(labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=
 
 
 def draw(chart: Any, *, alt_text: str) -> None:
-    st.altair_chart(chart.configure_view(strokeWidth=0), width="stretch", alt=alt_text)
+    st.altair_chart(chart.configure_view(strokeWidth=0).configure_axis(labelFlush=False), width="stretch", alt=alt_text)
 
 
 def heat_map(
@@ -26,22 +26,20 @@ def heat_map(
     order = frame.groupby(row)[rate].max().sort_values(ascending=False, na_position="last").index.tolist()
     base = alt.Chart(frame).encode(
         x=alt.X(f"{column}:N", title=None, sort=column_order, axis=alt.Axis(
-            orient="top", labelAngle=0, labelColor=INK, labelFontSize=13, labelLimit=170, domain=False, ticks=False)),
+            orient="top", labelAngle=0, labelColor=INK, labelFontSize=13, labelLimit=170, domain=False,
+            ticks=False, labelOverlap=False)),
         y=alt.Y(f"{row}:N", title=None, sort=order, axis=alt.Axis(
-            labelColor=INK, labelFontSize=13, labelLimit=220, domain=False, ticks=False)),
+            labelColor=INK, labelFontSize=13, labelLimit=220, domain=False, ticks=False, labelOverlap=False)),
     )  # fmt: skip
+    hidden = base.mark_rect(stroke="white", strokeWidth=2, color="#E4E7EB")
     cells = base.mark_rect(stroke="white", strokeWidth=2).encode(
-        color=alt.condition(
-            f"isValid(datum['{rate}'])",
-            alt.Color(f"{rate}:Q", scale=alt.Scale(domain=[0, 1], range=["#EAF3FA", "#004B7A"]), legend=None),
-            alt.value("#EDEFF2"),
-        ),
+        color=alt.Color(f"{rate}:Q", scale=alt.Scale(domain=[0, 1], range=["#EAF3FA", "#004B7A"]), legend=None),
         tooltip=[alt.Tooltip(f"{row}:N"), alt.Tooltip(f"{column}:N"), alt.Tooltip(f"{words}:N", title="Share")],
     )
     labels = base.mark_text(fontSize=13).encode(
         text=f"{words}:N", color=alt.condition(f"datum['{rate}'] > 0.5", alt.value("white"), alt.value(INK))
     )
-    return (cells + labels).properties(height=38 * len(order) + 40)
+    return (hidden + cells + labels).properties(height=38 * len(order) + 60)
 
 
 def lines(
@@ -53,7 +51,7 @@ def lines(
         alt.Chart(frame)
         .mark_line(point=alt.OverlayMarkDef(size=45), strokeWidth=2.5)
         .encode(
-            x=alt.X(f"{x}:T", title=None, axis=AXIS.copy()),
+            x=alt.X(f"{x}:T", title=None, axis=alt.Axis(format="%b %-d", labelColor=INK, labelFontSize=13)),
             y=alt.Y(f"{y}:Q", title=y_title, axis=alt.Axis(
                 format=shape, labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13,
                 gridColor="#E6EBF0"), scale=alt.Scale(domainMin=0)),
@@ -73,7 +71,7 @@ def gaps(frame: pd.DataFrame, *, x_title: str) -> alt.LayerChart:
     """
     order = frame["group"].tolist()
     y = alt.Y("group:N", sort=order, title=None, axis=alt.Axis(
-        labelColor=INK, labelFontSize=14, labelLimit=420, domain=False, ticks=False))  # fmt: skip
+        labelColor=INK, labelFontSize=14, labelLimit=420, domain=False, ticks=False, labelOverlap=False))  # fmt: skip
     colour = alt.Color(
         "is_clear:N",
         scale=alt.Scale(domain=["clear gap", "could be chance"], range=[VERMILLION, BLUE]),
@@ -88,7 +86,7 @@ def gaps(frame: pd.DataFrame, *, x_title: str) -> alt.LayerChart:
         tooltip=[alt.Tooltip("group:N", title="Group"), alt.Tooltip("gap:Q", title="Gap", format="+.1f"),
                  alt.Tooltip("low:Q", title="from", format="+.1f"), alt.Tooltip("high:Q", title="to", format="+.1f")],
     )  # fmt: skip
-    return (zero + interval + dots).properties(height=46 * len(order) + 60)
+    return (zero + interval + dots).properties(height=48 * len(order) + 130)
 
 
 def money_bars(frame: pd.DataFrame) -> alt.Chart:
@@ -100,7 +98,7 @@ def money_bars(frame: pd.DataFrame) -> alt.Chart:
         .mark_bar()
         .encode(
             y=alt.Y("contract:N", sort=order, title=None, axis=alt.Axis(
-                labelColor=INK, labelFontSize=14, labelLimit=260, domain=False, ticks=False)),
+                labelColor=INK, labelFontSize=14, labelLimit=260, domain=False, ticks=False, labelOverlap=False)),
             x=alt.X("usd:Q", title="Cost in the school year", axis=alt.Axis(
                 format="$,.0f", labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13,
                 gridColor="#E6EBF0")),
@@ -111,7 +109,7 @@ def money_bars(frame: pd.DataFrame) -> alt.Chart:
             tooltip=[alt.Tooltip("contract:N", title="Contract"), alt.Tooltip("part:N", title="Part"),
                      alt.Tooltip("usd:Q", title="Amount", format="$,.0f")],
         )
-        .properties(height=38 * len(order) + 70)
+        .properties(height=42 * len(order) + 130)
     )  # fmt: skip
 
 
@@ -120,13 +118,14 @@ def deadlines(frame: pd.DataFrame, *, today: Any) -> alt.LayerChart:
     order = frame["contract"].tolist()
     states = ["Nobody uses it", "In use", "Use not shown"]
     y = alt.Y("contract:N", sort=order, title=None, axis=alt.Axis(
-        labelColor=INK, labelFontSize=14, labelLimit=260, domain=False, ticks=False))  # fmt: skip
+        labelColor=INK, labelFontSize=14, labelLimit=260, domain=False, ticks=False, labelOverlap=False))  # fmt: skip
     rule = alt.Chart(pd.DataFrame({"today": [pd.Timestamp(today)], "label": ["today"]}))
     line = rule.mark_rule(color=INK, strokeDash=[4, 3]).encode(x="today:T")
     name = rule.mark_text(align="left", dx=5, baseline="top", color=INK, fontSize=13).encode(
         x="today:T", y=alt.value(2), text="label")  # fmt: skip
     dots = alt.Chart(frame).mark_point(size=230, filled=True, opacity=1).encode(
-        x=alt.X("decide_by:T", title="Decide by", axis=AXIS.copy()), y=y,
+        x=alt.X("decide_by:T", title="Decide by", axis=alt.Axis(
+            format="%b %-d", labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13)), y=y,
         color=alt.Color("state:N", scale=alt.Scale(domain=states, range=[VERMILLION, BLUE, GREY]), legend=alt.Legend(
             title=None, orient="top", labelFontSize=13, labelColor=INK)),
         shape=alt.Shape("state:N", scale=alt.Scale(domain=states, range=["square", "circle", "diamond"]), legend=None),
@@ -135,7 +134,7 @@ def deadlines(frame: pd.DataFrame, *, today: Any) -> alt.LayerChart:
     )  # fmt: skip
     labels = alt.Chart(frame).mark_text(align="left", dx=14, color=INK, fontSize=13).encode(
         x="decide_by:T", y=y, text="words:N")  # fmt: skip
-    return (line + name + dots + labels).properties(height=44 * len(order) + 70)
+    return (line + name + dots + labels).properties(height=42 * len(order) + 130)
 
 
 def check_runs(frame: pd.DataFrame) -> alt.Chart:
@@ -154,5 +153,5 @@ def check_runs(frame: pd.DataFrame) -> alt.Chart:
             tooltip=[alt.Tooltip("run:N", title="Run"), alt.Tooltip("result:N", title="Result"),
                      alt.Tooltip("checks:Q", title="Checks")],
         )
-        .properties(height=300)
+        .properties(height=340)
     )  # fmt: skip

@@ -22,7 +22,7 @@ def students(column: str, label: str, context: Context, *, about: str | None = N
 
 
 def rate(column: str, label: str, *, about: str | None = None) -> Column:
-    return Column(column, label, lambda value, row: words.rate_or_reason(value, row), is_number=True, help=about)
+    return Column(column, label, words.rate_or_reason, is_number=True, help=about)
 
 
 def hidden_rate(column: str, label: str, *, about: str | None = None) -> Column:
@@ -40,11 +40,16 @@ def words_of(column: str, label: str, say: Any) -> Column:
     return Column(column, label, lambda value, row: say(value))
 
 
+def remark(column: str, label: str) -> Column:
+    """Text that is only there when there is something to say."""
+    return Column(column, label, lambda value, row: "" if words.is_missing(value) else str(value), only_if_any=True)
+
+
 def why(context: Context) -> Column:
     def say(value: Any, row: Mapping[str, Any]) -> str:
         return words.why_hidden(value, context.minimum_n)
 
-    return Column("suppression_reason", "Why something is hidden", say, width="large")
+    return Column("suppression_reason", "Why something is hidden", say, width="large", only_if_any=True)
 
 
 __all__ = ["Column", "Say", "hidden_rate", "name", "of", "rate", "students", "why", "words_of"]

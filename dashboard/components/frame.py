@@ -26,14 +26,15 @@ STYLE = """
 <style>
   .block-container { padding-top: 2.5rem; padding-bottom: 4rem; max-width: 1240px; }
   h1 { font-size: 2rem !important; padding-bottom: 0.25rem !important; }
+  h3 { font-size: 1.3rem !important; padding-top: 1rem !important; }
   .st-key-answer p { font-size: 1.2rem; line-height: 1.55; }
   .st-key-simulated { background: #FFF4D6; border-left: 5px solid #E69F00; padding: 0.5rem 1rem; }
   .st-key-simulated p { color: #4A3500; }
-  [class*="st-key-number-"] { background: #F3F6F9; border-radius: 6px; padding: 0.9rem 1rem 0.5rem; height: 100%; }
-  [class*="st-key-number-"] [data-testid="stCaptionContainer"] p, .st-key-next p { color: #3B4A59; }
-  [data-testid="stMetricValue"] { font-size: 1.8rem; }
+  [class*="st-key-number-"] { background: #F3F6F9; border-radius: 6px; padding: 0.9rem 1rem 0.5rem; gap: 0.3rem; }
+  [data-testid="stMetricValue"], [data-testid="stMetricValue"] * { font-size: 1.65rem; white-space: normal; }
   [data-testid="stMetricLabel"] p { font-size: 0.95rem; font-weight: 600; color: #1B2733; white-space: normal; }
-  [data-testid="stCaptionContainer"] p { color: #3B4A59; }
+  [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { color: #3B4A59 !important; opacity: 1; }
+  [class*="st-key-number-"] [data-testid="stPopover"] button { padding-left: 0; color: #005A8C; }
 </style>
 """
 _CONTEXT = "context_of_this_run"
@@ -151,10 +152,10 @@ def numbers(context: Context, figures: Sequence[Number]) -> None:
     if len(figures) > MOST_NUMBERS:
         raise ValueError(f"{len(figures)} numbers on one page; at most {MOST_NUMBERS}")
     for place, (column, figure) in enumerate(zip(st.columns(len(figures), gap="small"), figures, strict=True)):
-        with column, st.container(key=f"number-{place}"):
+        with column, st.container(key=f"number-{place}", height="stretch"):
             st.metric(figure.label, figure.value)
             st.caption(words.safe(figure.out_of))
-            with st.popover("About this number", type="tertiary", icon=":material/info:"):
+            with st.popover("About", type="tertiary", icon=":material/info:", wrap=False, help="What this number is"):
                 _about(context, figure)
 
 

@@ -20,7 +20,10 @@ ROW_PIXELS = 35
 
 @dataclass(frozen=True)
 class Column:
-    """`say` puts the value of column `name` into words; it may look at the rest of the row (why something is hidden)."""
+    """`say` puts the value of column `name` into words; it may look at the rest of the row (why something is hidden).
+
+    `only_if_any`: the column is left out where every cell of it is empty.
+    """
 
     name: str
     label: str
@@ -28,6 +31,7 @@ class Column:
     is_number: bool = False
     help: str | None = None
     width: int | str | None = None
+    only_if_any: bool = False
 
 
 def text(value: Any, row: Mapping[str, Any]) -> str:
@@ -37,9 +41,9 @@ def text(value: Any, row: Mapping[str, Any]) -> str:
 def shown(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     """The words of the table, one string a cell."""
     rows = frame.to_dict("records")
-    return pd.DataFrame(
-        {column.label: [column.say(row[column.name], row) for row in rows] for column in columns}, dtype="object"
-    )
+    said = {column.label: [column.say(row[column.name], row) for row in rows] for column in columns}
+    empty = {column.label for column in columns if column.only_if_any and not any(said[column.label])}
+    return pd.DataFrame({label: cells for label, cells in said.items() if label not in empty}, dtype="object")
 
 
 def as_csv(said: pd.DataFrame) -> bytes:
@@ -54,6 +58,7 @@ def table(context: Context, page: Page, name: str, frame: pd.DataFrame, columns:
         st.caption("Nothing to list here.")
         return
     said = shown(frame, columns)
+    columns = [column for column in columns if column.label in said]
     st.dataframe(
         _sortable(said, columns),
         hide_index=True,

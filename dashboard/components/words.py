@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,19 @@ GROUP_NAMES = {
     ("disability", "no"): "Students without disabilities",
     ("english_learner", "yes"): "English learners",
     ("english_learner", "no"): "Students who are not English learners",
+}
+
+GROUP_NAMES |= {
+    ("race_ethnicity", code): f"{name} students"
+    for code, name in {
+        "american_indian_or_alaska_native": "American Indian or Alaska Native",
+        "asian": "Asian",
+        "black_or_african_american": "Black or African American",
+        "hispanic_or_latino": "Hispanic or Latino",
+        "native_hawaiian_or_other_pacific_islander": "Native Hawaiian or other Pacific Islander",
+        "two_or_more_races": "Multiracial",
+        "white": "White",
+    }.items()
 }
 
 DIMENSION_NAMES = {
@@ -66,6 +79,11 @@ def is_missing(value: Any) -> bool:
 
 def count(value: Any) -> str:
     return NOT_KNOWN if is_missing(value) else f"{value:,.0f}"
+
+
+def of(part: Any, whole: Any) -> str:
+    """3 of 4."""
+    return f"{count(part)} of {count(whole)}"
 
 
 def plural(value: int, one: str, many: str | None = None) -> str:

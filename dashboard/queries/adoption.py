@@ -80,7 +80,8 @@ def by_tool(
         from mart_adoption
         where week_start_on = $week and org_level = $org_level and (org_key = $org_key or $org_key is null)
           and dimension = $dimension and subgroup = $subgroup
-          and ($every_school or org_level in ('district', 'grade') or list_contains($schools, coalesce(school_key, org_key)))
+          and ($every_school or org_level in ('district', 'grade')
+               or list_contains($schools, coalesce(school_key, org_key)))
         order by adoption_rate desc nulls last, rate_low desc nulls last, rate_high desc nulls last, tool_name
         """,
         week=week,
@@ -101,7 +102,8 @@ def by_place(reader: Reader, *, week: date, org_level: str, dimension: str, subg
         from mart_adoption
         where week_start_on = $week and org_level = $org_level and dimension = $dimension and subgroup = $subgroup
           and tool_key <> $any_tool
-          and ($every_school or org_level in ('district', 'grade') or list_contains($schools, coalesce(school_key, org_key)))
+          and ($every_school or org_level in ('district', 'grade')
+               or list_contains($schools, coalesce(school_key, org_key)))
         order by tool_name, org_name
         """,
         week=week,
@@ -122,7 +124,8 @@ def trend(reader: Reader, *, org_level: str, org_key: str | None, dimension: str
         from mart_adoption
         where org_level = $org_level and (org_key = $org_key or $org_key is null)
           and dimension = $dimension and subgroup = $subgroup and tool_key <> $any_tool
-          and ($every_school or org_level in ('district', 'grade') or list_contains($schools, coalesce(school_key, org_key)))
+          and ($every_school or org_level in ('district', 'grade')
+               or list_contains($schools, coalesce(school_key, org_key)))
         order by week_start_on, tool_name
         """,
         org_level=org_level,
@@ -153,7 +156,7 @@ def classes(reader: Reader, *, week: date, school_key: str, tool_key: str) -> pd
 
 
 def unused(reader: Reader) -> pd.DataFrame:
-    """Licences that nobody has used, dearest first."""
+    """Licenses that nobody has used, dearest first."""
     reader.require("adoption")
     return reader.frame(
         """

@@ -22,7 +22,11 @@ from viewer import NotAllowed, Page, Viewer
 
 
 class Connections:
-    """One open connection a district. A newer snapshot closes the older one; cursors already given out live on."""
+    """One open connection a district.
+
+    A newer snapshot takes the place of the older one, whose file is closed when the last page that reads it ends:
+    `close()` would take the cursors of those pages with it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,16 +37,9 @@ class Connections:
             held = self._open.get(district_id)
             if held is None or held[0] != file:
                 config = {"enable_external_access": "false", "threads": "2", "memory_limit": "1GB"}
-                connection = duckdb.connect(str(file), read_only=True, config=config)
-                if held is not None:
-                    held[1].close()
-                self._open[district_id] = (file, connection)
-                return connection.cursor()
+                held = (file, duckdb.connect(str(file), read_only=True, config=config))
+                self._open[district_id] = held
             return held[1].cursor()
-
-    @property
-    def files(self) -> set[Path]:
-        return {file for file, _ in self._open.values()}
 
 
 @st.cache_resource(show_spinner=False)

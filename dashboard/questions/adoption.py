@@ -34,13 +34,15 @@ def _students(context: Context) -> None:
     if weeks.empty:
         frame.answer("No use has been recorded yet.", f"The data goes through {context.through}.")
         return
+    top = st.container()
     week, (level, key, place), (dimension, subgroup), tool = _choices(context, weeks)
     rows = adoption.by_tool(reader, week=week, org_level=level, org_key=key, dimension=dimension, subgroup=subgroup)
     if tool:
         rows = rows[rows["tool_key"] == tool]
     unused, unknown = adoption.unused(reader), adoption.unknown(reader)
     tools = rows[rows["tool_key"] != adoption.ANY_TOOL]
-    _answer(context, tools, week=week, place=place, group=words.group(dimension, subgroup))
+    with top:
+        _answer(context, tools, week=week, place=place, group=words.group(dimension, subgroup))
     frame.numbers(context, _numbers(context, rows, unused, unknown, week=week))
     _picture(context, week=week, level=level, key=key, place=place, dimension=dimension, subgroup=subgroup, tool=tool)
     st.subheader(f"Tools in {place}, {words.week(week)}", anchor=False)
@@ -94,7 +96,8 @@ def _answer(context: Context, tools: pd.DataFrame, *, week: date, place: str, gr
     idle = int((known["adoption_rate"] == 0).sum())
     sentence = (
         f"{top['tool_name']} reached the most: {words.count(top['active_students'])} of "
-        f"{words.count(top['eligible_students'])} {'students' if group == 'All students' else group} in {place} used it in the "
+        f"{words.count(top['eligible_students'])} {'students' if group == 'All students' else group} in {place} used "
+        "it in the "
         f"{words.week(week)} ({words.percent(top['adoption_rate'])})."
     )
     if idle:
@@ -142,14 +145,15 @@ def _numbers(
                        f"students kept it up, weeks to {words.day(week)}", "consistent_rate", TABLES)
             )  # fmt: skip
     figures.append(
-        Number("Licences nobody uses", words.count(len(unused)),
+        Number("Licenses nobody uses", words.count(len(unused)),
                f"{words.money(unused['cost_usd'].sum())} a year, data through {context.through}", "unused_tool",
                ("mart_unused_tool",))
     )  # fmt: skip
     unapproved = unknown[unknown["status"] == "unapproved"]
     figures.append(
         Number("Unapproved tools in use", words.count(len(unapproved)),
-               f"and {words.plural(len(unknown) - len(unapproved), 'web address', 'web addresses')} that no tool in the "
+               f"and {words.plural(len(unknown) - len(unapproved), 'web address', 'web addresses')} that no tool in "
+               "the "
                f"catalogue explains, data through {context.through}", "unknown_tool", ("mart_unknown_tool",))
     )  # fmt: skip
     return figures
@@ -244,7 +248,7 @@ def _classes(context: Context, *, week: date, school_key: str, tool_key: str, pl
 
 
 def _unused_and_unknown(context: Context, unused: pd.DataFrame, unknown: pd.DataFrame) -> None:
-    st.subheader("Licences that nobody uses", anchor=False)
+    st.subheader("Licenses that nobody uses", anchor=False)
     table(
         context,
         PAGE,
@@ -296,13 +300,15 @@ def _steps(tools: pd.DataFrame, unused: pd.DataFrame, unknown: pd.DataFrame) -> 
         )
     if not unused.empty:
         steps.append(
-            f"Retire or restart {words.listed(list(unused['tool_name']))} before {words.day(unused['renewal_on'].min())}; "
+            f"Retire or restart {words.listed(list(unused['tool_name']))} before "
+            f"{words.day(unused['renewal_on'].min())}; "
             f"see Value for what it costs."
         )
     spreading = unknown[(unknown["status"] == "unapproved") & (unknown["growth_ratio"] > 1)]
     if not spreading.empty:
         steps.append(
-            f"Review {words.listed(list(spreading['tool_name'].fillna(spreading['host'])))} with your privacy lead: it is not "
+            f"Review {words.listed(list(spreading['tool_name'].fillna(spreading['host'])))} with your privacy lead: "
+            "it is not "
             f"approved, and more students use it than four weeks ago."
         )
     return steps or ["Nothing here asks for a decision now. Look again after the next full week."]
@@ -333,7 +339,8 @@ def _summary_only(context: Context) -> None:
     top, whole = rows.iloc[0], every.iloc[0]
     period = f"{words.day(whole['first_week'])} to {words.day(whole['last_week'])}"
     frame.answer(
-        f"{top['level_value']} was used most: on an average day {top['mean_pct_access']:.1f}% of students opened it, in the "
+        f"{top['level_value']} was used most: on an average day {top['mean_pct_access']:.1f}% of students opened it, "
+        "in the "
         f"{words.plural(int(top['districts_reporting']), 'district')} that report it, {period}.",
         _coverage(context),
     )
@@ -389,7 +396,8 @@ def _coverage(context: Context) -> str:
         return ""
     row = known.loc["free_reduced_band"]
     return (
-        f"{words.count(row['districts_known'])} of {words.count(row['districts_total'])} districts say what share of their "
+        f"{words.count(row['districts_known'])} of {words.count(row['districts_total'])} districts say what share of "
+        "their "
         "students have free or reduced-price meals."
     )
 

@@ -37,6 +37,7 @@ def main() -> None:
         )
         frame.next_steps(["Ask your data engineer which student groups the student information system may send."])
         return
+    top = st.container()
     chosen = _choose(choices)
     rows = equity.gaps(context.reader, **chosen)
     rows = rows.assign(group=[words.group(row.dimension, row.subgroup) for row in rows.itertuples()])
@@ -45,7 +46,8 @@ def main() -> None:
     period = PERIODS.get(chosen["period"], chosen["period"])
     tool = choices.loc[choices["tool_key"] == chosen["tool_key"], "tool_name"].iloc[0]
     place = choices.loc[choices["org_key"] == chosen["org_key"], "org_name"].iloc[0]
-    _answer(context, rows, shown, measure, tool=_tool(chosen["tool_key"], tool), period=period)
+    with top:
+        _answer(context, rows, shown, measure, tool=_tool(chosen["tool_key"], tool), period=period)
     frame.numbers(context, _numbers(context, rows, shown, measure, period=period))
     if not shown.empty:
         st.subheader(f"How far each group is from the others, {place}, {period}", anchor=False)
@@ -81,12 +83,15 @@ class Measure:
             return words.number(value, 0)
         return f"{value:.1f}%" if self.is_bands else words.percent(value)
 
+    def size(self, value: Any) -> str:
+        """How wide a gap is, whichever side it is on."""
+        text = f"{abs(value):,.{1 if self.is_share and abs(value) < 10 else 0}f}"
+        return f"{text} {('point' if text == '1.0' else 'points') if self.is_share else 'page loads'}"
+
     def gap(self, value: Any) -> str:
         if words.is_missing(value):
             return "hidden"
-        size = f"{abs(value):,.1f}" if self.is_share else f"{abs(value):,.0f}"
-        unit = "point" if size == "1.0" else "points"
-        return f"{size} {unit if self.is_share else 'page loads'} {'behind' if value < 0 else 'ahead'}"
+        return f"{self.size(value)} {'behind' if value < 0 else 'ahead'}"
 
 
 def _choose(choices: pd.DataFrame) -> dict[str, str]:
@@ -146,7 +151,8 @@ def _answer(
         )
         return
     frame.answer(
-        f"{last['group']} are furthest behind: {measure.rate(last['group_rate'])} {DID.get(measure.metric, 'used')} {tool} "
+        f"{last['group']} are furthest behind: {measure.rate(last['group_rate'])} {DID.get(measure.metric, 'used')} "
+        f"{tool} "
         f"over {period}, against {measure.rate(last['reference_rate'])} of the others, "
         f"{measure.gap(last['gap_points'])} ({interval}).{certain}",
         doubt,
@@ -169,7 +175,8 @@ def _interval(row: pd.Series, measure: Measure) -> str:
 def _band_coverage(context: Context) -> str:
     known = summary.band_coverage(context.reader)
     parts = [
-        f"{words.count(row.districts_known)} of {words.count(row.districts_total)} districts say what share of their students "
+        f"{words.count(row.districts_known)} of {words.count(row.districts_total)} districts say what share of their "
+        "students "
         f"is {words.BAND_SHORT[str(row.group_dimension)]}"
         for row in known.itertuples()
         if str(row.group_dimension) in words.BAND_SHORT
@@ -185,7 +192,7 @@ def _numbers(
     if not shown.empty:
         last = shown.iloc[0]
         figures += [
-            Number("Widest gap", measure.gap(last["gap_points"]), f"{last['group']}; {_interval(last, measure)}",
+            Number("Widest gap", measure.size(last["gap_points"]), f"{last['group']}; {_interval(last, measure)}",
                    "equity_gap", TABLES),
             Number("That group", measure.rate(last["group_rate"]),
                    f"{words.count(last['group_n'])} {measure.people}, {when}", "adoption_rate", TABLES),
@@ -195,9 +202,9 @@ def _numbers(
     clear = int((shown["gap_ci_high"] < 0).sum())
     hidden = len(rows) - len(shown)
     figures += [
-        Number("Groups clearly behind", words.count(clear), f"of {words.plural(len(shown), 'group')} compared, {when}",
+        Number("Groups clearly behind", words.of(clear, len(shown)), f"groups compared, {when}",
                "equity_gap", TABLES),
-        Number("Groups not shown", words.count(hidden), f"of {words.plural(len(rows), 'group')}, to protect privacy",
+        Number("Groups not shown", words.of(hidden, len(rows)), "groups, to protect privacy",
                "equity_gap", TABLES),
     ]  # fmt: skip
     return figures
@@ -227,8 +234,10 @@ def _hidden(context: Context, rows: pd.DataFrame) -> None:
         ]
         st.markdown("\n".join(lines))
         st.markdown(
-            f"Figures of fewer than {context.minimum_n} people could point to one child. They are taken out before the data "
-            "reaches this page, together with any figure from which they could be worked out. Hidden does not mean zero, "
+            f"Figures of fewer than {context.minimum_n} people could point to one child. They are taken out before "
+            "the data "
+            "reaches this page, together with any figure from which they could be worked out. Hidden does not mean "
+            "zero, "
             "and it does not mean that the group is doing well."
         )
 
@@ -268,13 +277,14 @@ def _steps(shown: pd.DataFrame, measure: Measure) -> list[str]:
     clear = shown[shown["gap_ci_high"] < 0]
     if clear.empty:
         return [
-            "No gap is clear of chance here. Look at single tools and schools above before you decide that all is well.",
+            "No gap is clear of chance here. Look at single tools and schools above before you decide that all is "
+            "well.",
             "A gap in use is a question, not a verdict: it says nothing yet about learning.",
         ]
     if measure.is_bands:
         return [
             f"Ask what keeps {words.in_sentence(clear['group'].iloc[0])} from use: devices, home internet, "
-            "licences or training.",
+            "licenses or training.",
             "These are differences between districts; they say nothing of single students.",
         ]
     names = words.listed([words.in_sentence(name) for name in clear["group"].head(2)])

@@ -52,7 +52,8 @@ def main() -> None:
         table(context, PAGE, "decisions", rows.sort_values("decide_by", na_position="last"), _columns())
     frame.next_steps(
         [
-            "Take the first line of the table to your next EdTech meeting; the page named beside it holds the evidence.",
+            "Take the first line of the table to your next EdTech meeting; the page named beside it holds the "
+            "evidence.",
             "Write down what you decide and why; the numbers on this page will have moved by then.",
         ]
     )
@@ -123,7 +124,8 @@ def _from_gap(gap: pd.Series | None) -> list[Decision]:
     return [
         Decision(
             f"Find out what keeps {group} from use",
-            f"{words.percent(gap['group_rate'])} use a tool against {words.percent(gap['reference_rate'])} of the others "
+            f"{words.percent(gap['group_rate'])} use a tool against {words.percent(gap['reference_rate'])} of the "
+            "others "
             f"({words.count(gap['group_n'])} students)",
             None,
             None,
@@ -159,7 +161,8 @@ def _answer(context: Context, decisions: list[Decision], dated: list[Decision]) 
     first = min(dated, key=lambda decision: decision.decide_by)
     sentence = (
         f"{words.plural(len(dated), 'contract')} worth {words.money(sum(decision.usd or 0 for decision in dated))} "
-        f"{'comes' if len(dated) == 1 else 'come'} up for renewal within {AHEAD_DAYS} days; the first decision is due by "
+        f"{'comes' if len(dated) == 1 else 'come'} up for renewal within {AHEAD_DAYS} days; the first decision is due "
+        "by "
         f"{words.day(first.decide_by)}: {_lower(first.what)}."
     )
     if others:
@@ -190,13 +193,14 @@ def _numbers(
         group = words.group(gap["dimension"], gap["subgroup"])
         figures.append(
             Number("Widest clear gap", f"{abs(gap['gap_points']):.0f} points",
-                   f"{group}: {words.percent(gap['group_rate'])} against {words.percent(gap['reference_rate'])} of the others, "
+                   f"{group}: {words.percent(gap['group_rate'])} against {words.percent(gap['reference_rate'])} of "
+                   "the others, "
                    "last 4 school weeks", "equity_gap", ("mart_equity_gap",))
         )  # fmt: skip
     fresh = context.sources[~(context.sources["is_stale"] | context.sources["is_failed"])]
     figures.append(
-        Number("Sources up to date", words.count(len(fresh)),
-               f"of {words.plural(len(context.sources), 'source')}, data through {context.through}", "source_freshness",
+        Number("Sources up to date", words.of(len(fresh), len(context.sources)),
+               f"sources, data through {context.through}", "source_freshness",
                ("mart_source_health",))
     )  # fmt: skip
     return figures
@@ -220,7 +224,8 @@ def _use_number(context: Context) -> list[Number]:
     return [
         Number(label, words.rate_or_reason(row["adoption_rate"], row),
                f"{words.count_or_reason(row['active_students'], row, context.minimum_n)} of "
-               f"{words.count_or_reason(row['eligible_students'], row, context.minimum_n)} students, {words.week(week)}",
+               f"{words.count_or_reason(row['eligible_students'], row, context.minimum_n)} students, "
+               f"{words.week(week)}",
                "adoption_rate", ("mart_adoption",))
     ]  # fmt: skip
 

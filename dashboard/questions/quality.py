@@ -17,13 +17,7 @@ from queries import quality
 PAGE = "quality"
 QUESTION = "Can we trust these numbers?"
 RUNS = 20
-TABLE_OF_VIEW = {
-    "Sources": "sources",
-    "Counts that must agree": "reconciliation",
-    "Checks": "checks",
-    "Rows set aside": "quarantine",
-    "Use we can place": "matching",
-}
+VIEWS = ["Sources", "Counts that must agree", "Checks", "Rows set aside", "Use we can place"]
 REASONS = {
     "missing_key": "has no key",
     "missing_required": "lacks a value that it must have",
@@ -42,8 +36,8 @@ def main() -> None:
     _answer(context, agreed, matched)
     frame.numbers(context, _numbers(context, agreed, aside, matched, health))
     _picture(context, history)
-    view = filters.view("Show", list(TABLE_OF_VIEW), key="show")
-    st.subheader(view, anchor=False)
+    st.subheader("Look closer", anchor=False)
+    view = filters.view("Show", VIEWS, key="show")
     {
         "Sources": lambda: _sources(context, health),
         "Counts that must agree": lambda: _agreed(context, agreed),
@@ -79,12 +73,13 @@ def _answer(context: Context, agreed: pd.DataFrame, matched: pd.DataFrame) -> No
     doubt = ""
     if events:
         share = matched["events_matched_person"].sum() / events
-        doubt = f"{words.percent(1 - share)} of the recorded use belongs to nobody that we can name, and is counted for no one."
+        doubt = f"{words.percent(1 - share)} of the recorded use cannot be tied to a student and is counted for no one."
     if troubles:
         frame.answer(f"With care: {words.listed(troubles)}. Every check that must hold does hold.", doubt)
     else:
         frame.answer(
-            f"Yes: all {words.plural(len(context.sources), 'source')} are up to date through {context.through}, every count "
+            f"Yes: all {words.plural(len(context.sources), 'source')} are up to date through {context.through}, every "
+            "count "
             "agrees, and every check that must hold does hold.",
             doubt,
         )
@@ -101,11 +96,11 @@ def _numbers(
     left = _left(aside)
     when = f"data through {context.through}"
     figures = [
-        Number("Sources up to date", words.count(len(fresh)), f"of {words.plural(len(sources), 'source')}, {when}",
+        Number("Sources up to date", words.of(len(fresh), len(sources)), when,
                "source_freshness", ("mart_source_health",)),
-        Number("Counts that agree", words.count(agreed["is_reconciled"].sum()),
-               f"of {words.plural(len(agreed), 'count')} compared, {when}", "reconciliation", ("mart_reconciliation",)),
-        Number("Checks that hold", words.count(passed), f"of {words.plural(passed + warned, 'check')} of this snapshot",
+        Number("Counts that agree", words.of(agreed["is_reconciled"].sum(), len(agreed)),
+               f"pairs of counts compared, {when}", "reconciliation", ("mart_reconciliation",)),
+        Number("Checks that hold", words.of(passed, passed + warned), f"checks of this snapshot, {when}",
                "checks", ()),
         Number("Rows set aside", words.count(left), f"of {words.count(landed + left)} rows read, and not yet mended",
                "quarantine", ("mart_quarantine",)),
@@ -160,8 +155,8 @@ def _sources(context: Context, health: pd.DataFrame) -> None:
             columns.words_of("data_complete_through", "Data through", words.day),
             columns.of("rows_landed", "Rows kept", words.count),
             columns.of("rows_quarantined", "Rows set aside", words.count),
-            columns.words_of("message", "What happened", _or_nothing),
-            columns.words_of("remedy", "How to mend it", _or_nothing),
+            columns.remark("message", "What happened"),
+            columns.remark("remedy", "How to mend it"),
         ],
     )
 
@@ -185,7 +180,7 @@ def _agreed(context: Context, agreed: pd.DataFrame) -> None:
             columns.of("actual", "Is", _exact),
             columns.of("difference", "Difference", _exact),
             columns.words_of("is_reconciled", "Agrees", lambda value: "yes" if value else "no"),
-            columns.words_of("note", "Note", _or_nothing),
+            columns.remark("note", "Note"),
         ],
     )
 
@@ -214,16 +209,17 @@ def _checks(context: Context, history: pd.DataFrame) -> None:
             columns.words_of(
                 "severity", "Must it hold?", lambda value: "yes" if value == "critical" else "warning only"
             ),
-            columns.words_of("observed", "Found", _or_nothing),
+            columns.remark("observed", "Found"),
             columns.words_of("table_name", "Table", _or_nothing),
-            columns.words_of("remedy", "How to resolve", _or_nothing),
+            columns.remark("remedy", "How to resolve"),
         ],
     )
 
 
 def _aside(context: Context, aside: pd.DataFrame) -> None:
     st.caption(
-        "Rows that broke their contract are kept apart with the reason, sealed, and can be read again once the cause is "
+        "Rows that broke their contract are kept apart with the reason, sealed, and can be read again once the cause "
+        "is "
         "mended. None is thrown away."
     )
     table(
@@ -235,7 +231,7 @@ def _aside(context: Context, aside: pd.DataFrame) -> None:
             columns.words_of("source", "Source", words.source),
             columns.words_of("resource", "What", words.resource),
             columns.words_of("reason", "Why", _reason),
-            columns.words_of("column_name", "Field", _or_nothing),
+            columns.remark("column_name", "Field"),
             columns.of("rows", "Rows", words.count),
             columns.of("replayed_rows", "Mended since", words.count),
             columns.words_of("first_at", "First", lambda value: words.moment(value, context.zone)),
@@ -289,14 +285,14 @@ def _steps(context: Context, health: pd.DataFrame, agreed: pd.DataFrame, aside: 
     steps = []
     bad = health[(health["status"] == "failed") | health["is_stale"].astype(bool)]
     for row in bad.head(3).to_dict("records"):
+        what = _or_nothing(row["message"]) or "late"
         mend = _or_nothing(row["remedy"]) or "ask your data engineer to look at the last pull."
-        steps.append(
-            f"{words.source(row['source'])}, {words.resource(row['resource'])}: {_or_nothing(row['message']) or 'late'}. To mend it: {mend}"
-        )
+        steps.append(f"{words.source(row['source'])}, {words.resource(row['resource'])}: {what}. To mend it: {mend}")
     wrong = agreed[~agreed["is_reconciled"].astype(bool)]
     if len(wrong):
         steps.append(
-            f"Ask your data engineer about the {words.plural(len(wrong), 'count')} that do not agree before you quote them."
+            f"Ask your data engineer about the {words.plural(len(wrong), 'count')} that do not agree before you quote "
+            "them."
         )
     for check in _warnings(context)[:2]:
         steps.append(

@@ -27,6 +27,7 @@ def main() -> None:
         frame.answer("No contracts have been loaded, so nothing can be said of cost.")
         frame.next_steps(["Put the contract list (tool, vendor, seats, price, dates) into the district's drop folder."])
         return
+    top = st.container()
     first, second, _, _ = st.columns(4)
     with first:
         year = filters.choose("School year", {name: name for name in years}, key="year")
@@ -41,7 +42,8 @@ def main() -> None:
     if rows.empty:
         frame.answer("No contract fits this choice.")
         return
-    _answer(rows, year=year)
+    with top:
+        _answer(rows, year=year)
     unused = value.unused_contracts(context.reader)
     frame.numbers(context, _numbers(context, rows, unused, year=year))
     st.subheader(f"What each contract costs, and how much of it is used, {year}", anchor=False)
@@ -50,7 +52,8 @@ def main() -> None:
         alt_text="Bar chart of the cost of each contract, split into used and not used, the most unused first",
     )
     st.caption(
-        "Estimates are for site licences, which have no seats: the cost times the share of eligible students without use. "
+        "Estimates are for site licenses, which have no seats: the cost times the share of eligible students without "
+        "use. "
         "Use is not effect: this page says nothing about learning."
     )
     st.subheader("Contracts, most unused money first", anchor=False)
@@ -64,7 +67,7 @@ def _answer(rows: pd.DataFrame, *, year: str) -> None:
     hidden = int(rows["wasted_usd"].isna().sum())
     doubts = []
     if estimated:
-        doubts.append(f"{words.money(estimated)} of it is an estimate for site licences.")
+        doubts.append(f"{words.money(estimated)} of it is an estimate for site licenses.")
     if hidden:
         doubts.append(f"For {words.plural(hidden, 'contract')} the use cannot be shown, so the true sum may be higher.")
     if not wasted:
@@ -72,7 +75,8 @@ def _answer(rows: pd.DataFrame, *, year: str) -> None:
         return
     top = rows.iloc[0]
     frame.answer(
-        f"{words.money(wasted)} of the {words.money(cost)} paid in {year} ({words.percent(wasted / cost)}) bought seats or "
+        f"{words.money(wasted)} of the {words.money(cost)} paid in {year} ({words.percent(wasted / cost)}) bought "
+        "seats or "
         f"access that nobody used; the largest part is {top['tool_name']}, {words.money(top['wasted_usd'])}.",
         " ".join(doubts),
     )
@@ -96,7 +100,7 @@ def _numbers(context: Context, rows: pd.DataFrame, unused: pd.DataFrame, *, year
                    f"{words.plural(len(seats), 'contract')} with seats", "utilisation_rate", TABLES)
         )  # fmt: skip
     figures += [
-        Number("Licences nobody uses", words.count(len(none_used)),
+        Number("Licenses nobody uses", words.count(len(none_used)),
                f"of {words.plural(len(rows), 'contract')}, {words.money(none_used['cost_usd'].sum())}", "unused_tool",
                ("mart_unused_tool",)),
         Number(f"Renewing within {AHEAD_DAYS} days", words.money(ahead["cost_usd"].sum()),
@@ -127,12 +131,12 @@ def _contract(row: Mapping[Any, Any]) -> str:
 def _columns(context: Context) -> list[Column]:
     def used(number: Any, row: Mapping[str, Any]) -> str:
         if words.is_missing(row["seats"]) and words.is_missing(number):
-            return "site licence"
+            return "site license"
         return words.count_or_reason(number, row, context.minimum_n)
 
     def utilisation(number: Any, row: Mapping[str, Any]) -> str:
         if words.is_missing(row["seats"]):
-            return "site licence"
+            return "site license"
         return words.rate_or_reason(number, row)
 
     def cost_per(number: Any, row: Mapping[str, Any]) -> str:
@@ -151,7 +155,7 @@ def _columns(context: Context) -> list[Column]:
         columns.of("cost_usd", "Cost", words.money),
         Column("wasted_usd", "Paid and not used", wasted, is_number=True),
         Column(
-            "seats", "Seats", lambda n, row: "site licence" if words.is_missing(n) else words.count(n), is_number=True
+            "seats", "Seats", lambda n, row: "site license" if words.is_missing(n) else words.count(n), is_number=True
         ),
         Column("seats_used", "Seats used", used, is_number=True),
         Column("utilisation_rate", "Share used", utilisation, is_number=True),
@@ -178,7 +182,8 @@ def _steps(rows: pd.DataFrame) -> list[str]:
     over = rows[rows["utilisation_rate"] > 1]
     if not over.empty:
         steps.append(
-            f"{words.listed(list(over['tool_name']))}: more students than seats. Check the terms before the vendor does."
+            f"{words.listed(list(over['tool_name']))}: more students than seats. Check the terms before the vendor "
+            "does."
         )
     return steps or ["No renewal lies ahead in this choice."]
 

@@ -94,7 +94,7 @@ def text_of(driver: webdriver.Chrome) -> str:
     return str(driver.execute_script("return document.body.innerText"))
 
 
-def wait_for_text(driver: webdriver.Chrome, wanted: str, seconds: float = 30) -> str:
+def wait_for_text(driver: webdriver.Chrome, wanted: str, seconds: float = 60) -> str:
     """The page's text once `wanted` stands in it and the run has ended."""
 
     def is_there(browser: webdriver.Chrome) -> bool:
@@ -111,8 +111,13 @@ def whole_page(driver: webdriver.Chrome, file: Path, *, width: int = 1400) -> No
         "const main = document.querySelector('[data-testid=\"stMain\"]');"
         "return main ? main.scrollHeight : document.body.scrollHeight"
     )
-    driver.set_window_size(width, 1000)
-    time.sleep(1.0)
-    driver.set_window_size(width, int(driver.execute_script(script)) + 20)
-    time.sleep(1.5)
+    height = 1000
+    for _ in range(4):  # charts and tables grow once they are in sight
+        driver.set_window_size(width, height)
+        time.sleep(1.0)
+        needed = int(driver.execute_script(script)) + 160
+        if needed <= height:
+            break
+        height = needed
+    driver.execute_script("document.querySelector('[data-testid=\"stMain\"]').scrollTo(0, 0)")
     driver.save_screenshot(str(file))

@@ -278,7 +278,7 @@ def value_rows(through: date) -> list[dict[str, Any]]:
                 "days_to_renewal": days,
                 "suppression_reason": "small_count_low" if hidden else None,
                 "data_complete_through": through,
-            }  # fmt: skip
+            }
         )
     return rows
 
@@ -446,10 +446,19 @@ def publish(
             _insert(connection, table, rows.get(table, []))
     at = "2026-04-11T02:10:00+00:00"
     manifest = {
-        "id": snapshot_id, "district": district, "district_name": name, "is_simulated": simulated, "created_at": at,
-        "published_at": at, "time_zone": "America/Chicago", "minimum_n": MINIMUM_N, "data_complete_through": through.isoformat(), "code_version": "test",
-        "checks": {"passed": 24, "failed_warning": []}, "tables": {table: len(rows.get(table, [])) for table in TABLES},
-    }  # fmt: skip
+        "id": snapshot_id,
+        "district": district,
+        "district_name": name,
+        "is_simulated": simulated,
+        "created_at": at,
+        "published_at": at,
+        "time_zone": "America/Chicago",
+        "minimum_n": MINIMUM_N,
+        "data_complete_through": through.isoformat(),
+        "code_version": "test",
+        "checks": {"passed": 24, "failed_warning": []},
+        "tables": {table: len(rows.get(table, [])) for table in TABLES},
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     pointer = published / district / "current"
     beside = pointer.with_suffix(".new")
