@@ -7,7 +7,7 @@ does not know. Work is done on distinct values only; columns are rebuilt by inde
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +16,6 @@ from uptake.catalogue import Catalogue
 from uptake.contracts import Field, Resource
 from uptake.landing.vault import Keyring, Vault
 
-PSEUDONYM_HEX_CHARACTERS = 32
 # Scheme, user and port are matched and forgotten; kept are `host` and the first segments of the path. What does not
 # look like an address (a search term, a script) matches nothing and becomes null.
 _URL = (
@@ -34,20 +33,13 @@ class Door:
         self._vault = vault
         self._catalogue = catalogue
         self._made: dict[str, dict[str, str | None]] = {}
-        self._cut: dict[tuple[str, str], str] = {}
 
     def pseudonym(self, kind: str, identifier: str) -> str | None:
         """HMAC-SHA256 under the district's key over kind and normalised identifier, cut to 128 bits, in hex.
 
         E-mail addresses are trimmed and lower-cased, other identifiers trimmed; a blank is no identifier.
         """
-        normalised = identifier.strip()
-        if kind == "email":
-            normalised = normalised.lower()
-        if not normalised:
-            return None
-        digest = hmac.digest(self.keyring.pseudonym, f"{kind}\x1f{normalised}".encode(), "sha256")
-        return digest.hex()[:PSEUDONYM_HEX_CHARACTERS]
+        return self._digests(kind, [identifier])[0]
 
     def admit(self, resource: Resource, table: pa.Table) -> pa.Table:
         """`table` in `resource.schema` -> the same rows in `resource.landed_schema`, without `_deleted`."""
@@ -76,10 +68,18 @@ class Door:
 
     def _make(self, kind: str, made: dict[str, str | None], values: list[str]) -> list[str | None]:
         new = [value for value in values if value not in made]
-        for value in new:
-            made[value] = self.pseudonym(kind, value)
-        self._vault.add_identities((kind, pseudonym, value) for value in new if (pseudonym := made[value]) is not None)
+        if new:
+            digests = self._digests(kind, new)
+            made.update(zip(new, digests, strict=True))
+            self._vault.add_identities([(kind, d, value) for d, value in zip(digests, new, strict=True) if d])
         return [made[value] for value in values]
+
+    def _digests(self, kind: str, identifiers: list[str]) -> list[str | None]:
+        key, prefix, digest = self.keyring.pseudonym, f"{kind}\x1f".encode(), hmac.digest
+        texts = [identifier.strip() for identifier in identifiers]
+        if kind == "email":
+            texts = [text.lower() for text in texts]
+        return [digest(key, prefix + text.encode(), "sha256")[:16].hex() if text else None for text in texts]
 
     def _keep_attributes(self, resource: Resource, table: pa.Table, person: pa.ChunkedArray) -> None:
         kind = _field(resource, resource.person).identifier
@@ -87,11 +87,9 @@ class Door:
         people = person.to_pylist()
         for field in resource.fields:
             if field.vault is not None:
-                values = table.column(field.name).cast(pa.string()).to_pylist()
+                name, values = field.vault, table.column(field.name).cast(pa.string()).to_pylist()
                 self._vault.add_attributes(
-                    (kind, pseudonym, field.vault, value)
-                    for pseudonym, value in zip(people, values, strict=True)
-                    if pseudonym and value
+                    [(kind, who, name, value) for who, value in zip(people, values, strict=True) if who and value]
                 )
 
     def _addresses(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -121,11 +119,10 @@ def _field(resource: Resource, name: str | None) -> Field:
     return next(field for field in resource.fields if field.name == name)
 
 
-def _by_distinct(column: pa.ChunkedArray, change: object) -> pa.ChunkedArray:
+def _by_distinct(column: pa.ChunkedArray, change: Callable[[list[str]], Sequence[str | None]]) -> pa.ChunkedArray:
     """Apply `change` (a list of distinct strings -> a list as long) to a column; null stays null."""
-    assert callable(change)
     encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
-    changed: Sequence[str | None] = change(encoded.dictionary.to_pylist())
+    changed = change(encoded.dictionary.to_pylist())
     return pa.chunked_array([pa.array(changed, pa.string()).take(encoded.indices)], pa.string())

@@ -259,7 +259,7 @@ def _replace_quarantine(
     paths = {entry.path for entry in new}
     marks = {_mark(entry.path) for entry in new}
     for row in rows:
-        if row.path in paths and row.replayed_at is None:
+        if row.window_token == token and row.path in paths and row.replayed_at is None:
             continue
         if everything or row.window_token == token or _mark(row.path) in marks:
             row.superseded_at = now

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+import orjson
 from cryptography.fernet import Fernet
 
 from uptake.errors import ConfigError
@@ -22,6 +24,26 @@ PSEUDONYM_KEY = "pseudonym.key"
 SEAL_KEY = "seal.key"
 IDENTITIES = "identities.sqlite"
 _KEY_BYTES = 32
+_PORTION = 20_000
+_CACHE_KIB = 128 * 1024
+
+_TABLES = """
+    CREATE TABLE IF NOT EXISTS identity (
+        kind TEXT NOT NULL, pseudonym TEXT NOT NULL, identifier TEXT NOT NULL,
+        PRIMARY KEY (kind, pseudonym)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS attribute (
+        kind TEXT NOT NULL, pseudonym TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+        PRIMARY KEY (kind, pseudonym, name)
+    ) WITHOUT ROWID;
+"""
+_ADD_IDENTITIES = """
+    INSERT OR IGNORE INTO identity SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)
+"""
+_ADD_ATTRIBUTES = """
+    INSERT INTO attribute SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
+    ON CONFLICT (kind, pseudonym, name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +83,7 @@ def private_folder(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _read_or_make(folder: Path, name: str, make: object) -> bytes:
+def _read_or_make(folder: Path, name: str, make: Callable[[], bytes]) -> bytes:
     path = folder / name
     try:
         return path.read_bytes()
@@ -71,8 +93,7 @@ def _read_or_make(folder: Path, name: str, make: object) -> bytes:
                 f"{path} is gone, but identities are held beside it",
                 remedy="restore the key from your backup; a new one would recognise nobody.",
             ) from None
-    assert callable(make)
-    draft = folder / f".{name}.{os.getpid()}"
+    draft = folder / f".{name}.{secrets.token_hex(8)}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(make())
@@ -90,7 +111,8 @@ def _read_or_make(folder: Path, name: str, make: object) -> bytes:
 class Vault:
     """The identity vault of one district: (kind, pseudonym) -> identifier, and personal attributes by name.
 
-    Writes are gathered and reach the file at `flush`, which the landing of a window calls before the window counts.
+    Writes are handed to a thread in portions, so that SQLite works while the next page is parsed (it lets go of the
+    interpreter lock). Landing calls `flush` before a window counts: then all of its identities are on disk.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -99,22 +121,13 @@ class Vault:
         if not path.exists():
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
         self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(
-            """
-            CREATE TABLE IF NOT EXISTS identity (
-                kind TEXT NOT NULL, pseudonym TEXT NOT NULL, identifier TEXT NOT NULL,
-                PRIMARY KEY (kind, pseudonym)
-            ) WITHOUT ROWID;
-            CREATE TABLE IF NOT EXISTS attribute (
-                kind TEXT NOT NULL, pseudonym TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
-                PRIMARY KEY (kind, pseudonym, name)
-            ) WITHOUT ROWID;
-            """
-        )
+        for setting in ("journal_mode = WAL", "synchronous = NORMAL", f"cache_size = -{_CACHE_KIB}"):
+            self._connection.execute(f"PRAGMA {setting}")
+        self._connection.executescript(_TABLES)
         self._identities: list[tuple[str, str, str]] = []
         self._attributes: list[tuple[str, str, str, str]] = []
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vault")
+        self._written: list[Future[None]] = []
 
     def __enter__(self) -> Vault:
         return self
@@ -122,35 +135,27 @@ class Vault:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._writer.shutdown(wait=True, cancel_futures=True)
         self._connection.close()
 
     def add_identities(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """(kind, pseudonym, identifier) as the vendor wrote it."""
         self._identities.extend(rows)
+        if len(self._identities) >= _PORTION:
+            self._hand_over()
 
     def add_attributes(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
         """(kind, pseudonym, name, value); a later value takes the place of an earlier one."""
         self._attributes.extend(rows)
+        if len(self._attributes) >= _PORTION:
+            self._hand_over()
 
     def flush(self) -> None:
-        """Write what was gathered, in one transaction."""
-        if not (self._identities or self._attributes):
-            return
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            self._connection.executemany("INSERT OR IGNORE INTO identity VALUES (?, ?, ?)", self._identities)
-            self._connection.executemany(
-                "INSERT INTO attribute VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (kind, pseudonym, name) DO UPDATE SET value = excluded.value"
-                " WHERE value <> excluded.value",
-                self._attributes,
-            )
-        except sqlite3.Error:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
-        self._identities.clear()
-        self._attributes.clear()
+        """Return when everything that was added is written. Raises sqlite3.Error when it could not be."""
+        self._hand_over()
+        written, self._written = self._written, []
+        for portion in written:
+            portion.result()
 
     def identifier(self, kind: str, pseudonym: str) -> str | None:
         query = "SELECT identifier FROM identity WHERE kind = ? AND pseudonym = ?"
@@ -160,3 +165,19 @@ class Vault:
     def attributes(self, kind: str, pseudonym: str) -> dict[str, str]:
         query = "SELECT name, value FROM attribute WHERE kind = ? AND pseudonym = ?"
         return dict(self._connection.execute(query, (kind, pseudonym)).fetchall())
+
+    def _hand_over(self) -> None:
+        if self._identities or self._attributes:
+            self._written.append(self._writer.submit(self._write, self._identities, self._attributes))
+            self._identities, self._attributes = [], []
+
+    def _write(self, identities: list[tuple[str, str, str]], attributes: list[tuple[str, str, str, str]]) -> None:
+        """One transaction. Rows go over as JSON: one statement runs them all without coming back to Python."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.execute(_ADD_IDENTITIES, (orjson.dumps(identities).decode(),))
+            self._connection.execute(_ADD_ATTRIBUTES, (orjson.dumps(attributes).decode(),))
+        except sqlite3.Error:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")

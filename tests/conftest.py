@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+import postgres
+
+for variable in ("UPTAKE_CONFIG", "UPTAKE_OPERATIONS_URL"):
+    os.environ.pop(variable, None)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    if not postgres.is_here():
+        pytest.skip(postgres.INSTALL)
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def operations_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An operations database that does not exist yet (SQLite) or is empty (PostgreSQL): tests run on both."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'operations' / 'uptake.db'}"
+    return postgres.new_database(request.getfixturevalue("postgres_server"))
