@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from pydantic import ValidationError
 
 from uptake.errors import ConfigError
 from uptake.sources.dropfolder.mapping import (
+    Column,
+    Mapping,
     fingerprint,
     load_mapping,
     normalised,
@@ -138,3 +141,14 @@ def test_headers_are_compared_without_their_looks() -> None:
         "contract_id"
     }
     assert fingerprint(["A b", "C"]) == fingerprint(["a_B", "c"]) != fingerprint(["c", "a_b"])
+
+
+def test_the_mapping_in_the_documentation_is_a_good_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "drop-folder.md").read_text(encoding="utf-8")
+    (example,) = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "namespace:" in block]
+    path = tmp_path / "visits.yaml"
+    path.write_text(example)
+    landed = load_mapping(path).contract.landed_schema.names
+    assert landed == ["student", "page", "seen_at", "seconds", "day"]
+    told = set(re.findall(r"`(\w+)`", text)) | set(re.findall(r"(\w+):", example))
+    assert set(Mapping.model_fields) | set(Column.model_fields) <= told

@@ -136,7 +136,7 @@ class DropFolder:
         """One window for each finished file, the oldest first; which of them are new, the ledger knows.
 
         `since` and `until` do not matter: a file counts by its content, not by the time when it came.
-        Raises PermanentError when the folder is not there.
+        Raises PermanentError when the folder is not there, or holds a file that may not be read.
         """
         found: dict[str, DroppedFile] = {}
         for path, name in self._candidates(resource.name):
@@ -210,8 +210,13 @@ class DropFolder:
                 return None
             with path.open("rb") as opened:
                 digest = hashlib.file_digest(opened, "sha256")
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise PermanentError(
+                f"{name} cannot be read ({error.strerror})",
+                remedy="let Uptake's user read it, or take it out of the folder.",
+            ) from error
         captured = _captured(mapping, name)
         for value in captured.values() if captured else ():
             digest.update(b"\x1f" + value.encode())
