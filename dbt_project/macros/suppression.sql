@@ -50,7 +50,7 @@
     ceiling  the group that `value` is part of; NULL where value is the size of the group itself,
     is_small_group  the group itself is too small to show,
     is_forced  hidden already by another measure,
-    identity, is_copy  see `same_people`,
+    identity, copy_of  see `same_people`,
     minimum_n
   identity_scope: columns within which cells with the same `identity` are the same number, and share one fate.
 -#}
@@ -63,7 +63,7 @@ with suppression_cell as materialized (
     org_level, org_key, dimension, subgroup, value,
     ceiling is not null as has_ceiling,
     case when ceiling is null then {{ no_ceiling() }} else ceiling - value end as rest,
-    minimum_n, identity, is_copy, is_small_group, is_forced,
+    minimum_n, identity, copy_of, is_small_group, is_forced,
     is_small_group or value < minimum_n or (ceiling is not null and ceiling - value < minimum_n) as is_sensitive,
     is_small_group or is_forced or value < minimum_n or (ceiling is not null and ceiling - value < minimum_n) as is_hidden
   from {{ cells }}
@@ -82,7 +82,7 @@ helper as (
       min(least(value, rest)) as most_to_give,
       bool_or(values_possible < values_needed) as is_sensitive_row
     from first_certificate
-    where org_level = 'school' and not is_copy
+    where org_level = 'school' and copy_of is null
     group by {{ by }}, dimension, org_key
     having count(*) > 1
   ) as org_row
@@ -90,7 +90,7 @@ helper as (
 helped as materialized (
   select cell.* replace (
     cell.is_hidden or coalesce(
-      need.is_in_need and not cell.is_copy and (helper.is_sensitive_row or helper.helper_no <= 2), false
+      need.is_in_need and cell.copy_of is null and (helper.is_sensitive_row or helper.helper_no <= 2), false
     ) as is_hidden
   )
   from first as cell
@@ -117,8 +117,16 @@ helped as materialized (
 table_end as (
   select
     {{ by }}, org_level, dimension,
-    bool_and(not is_sensitive or not is_hidden or family_values_possible >= values_needed) as is_end_told
-  from coded_family
+    bool_and(not is_sensitive or not is_hidden or family_values_possible >= values_needed)
+    and not (dimension = 'all_students' and bool_or(has_untold_subgroup)) as is_end_told
+  from (
+    select
+      *,
+      -- The end of a school's total says as much of its subgroups.
+      bool_or(is_sensitive and is_hidden and values_possible < values_needed)
+        over (partition by {{ by }}, org_level, org_key) as has_untold_subgroup
+    from coded_family
+  ) as cell
   group by {{ by }}, org_level, dimension
 ),
 end_told as (
@@ -156,7 +164,7 @@ from end_told
     family as (partition by {{ by }}, org_level, dimension, subgroup),
     before as (
       partition by {{ by }}, org_level, dimension, subgroup
-      order by is_hidden desc, is_copy, value, org_key rows between unbounded preceding and 1 preceding
+      order by is_hidden desc, copy_of is not null, value, org_key rows between unbounded preceding and 1 preceding
     )
 ),
 {{ name }}_{{ number }}_row as materialized (
@@ -167,7 +175,7 @@ from end_told
     before as (
       partition by {{ by }}, org_level, org_key, dimension
       -- 'no' goes before the rest: a reader who asks about a group asks about 'yes'.
-      order by is_hidden desc, is_copy, subgroup <> 'no', value, subgroup rows between unbounded preceding and 1 preceding
+      order by is_hidden desc, copy_of is not null, subgroup <> 'no', value, subgroup rows between unbounded preceding and 1 preceding
     )
 ),
 {{ name }}_{{ number }}_same as materialized (
@@ -177,7 +185,11 @@ from end_told
 {{ name if loop.last else name ~ "_" ~ number }} as materialized (
   select * replace (
     bool_or(is_hidden and dimension = 'all_students') over (partition by {{ by }}, org_level, org_key)
-    or bool_or(is_hidden and org_level = 'district') over (partition by {{ by }}, dimension, subgroup)
+    -- (a subgroup that is all of its school is shown or hidden as the school is)
+    or (
+      bool_or(is_hidden and org_level = 'district') over (partition by {{ by }}, dimension, subgroup)
+      and copy_of is distinct from 'all_students'
+    )
     or bool_or(is_hidden and org_level = 'district' and dimension = 'all_students') over (partition by {{ by }})
     or is_hidden as is_hidden
   )
@@ -208,7 +220,7 @@ from end_told
 {{ name }} as materialized (
   select cell.* replace (
     cell.is_hidden
-    or (need.is_in_need and cell.org_level in ('{{ levels | join("', '") }}') {%- if "district" not in levels %} and not cell.is_copy{% endif %})
+    or (need.is_in_need and cell.org_level in ('{{ levels | join("', '") }}') {%- if "district" not in levels %} and cell.copy_of is null{% endif %})
       as is_hidden
   )
   from {{ cells }} as cell
@@ -241,14 +253,16 @@ from end_told
       else value + rest - minimum_n + 1
     end as low,
     case
-      when subgroup = 'unknown' or is_small_group or (is_forced and is_sensitive) then value + rest
+      when is_small_group and has_ceiling then minimum_n - 1
+      when subgroup = 'unknown' or (is_forced and is_sensitive) then value + rest
       when not is_sensitive then case when has_ceiling then value + rest - minimum_n else {{ no_ceiling() }} end
       when value < minimum_n and (not has_ceiling or value + rest >= 2 * minimum_n) then minimum_n - 1
       else value + rest
     end as high
     {%- else %}
     {{ least_known() }} as low,
-    value + rest as high
+    -- The size of a small group is hidden too: all that is known is that it is smaller than n.
+    case when is_small_group then minimum_n - 1 else value + rest end as high
     {%- endif %}
   from (
     select *, count(*) filter (where is_listed and org_level = 'school') over (partition by {{ by }}, dimension, subgroup) as schools_listed
@@ -328,18 +342,13 @@ from end_told
     greatest(coalesce(one_move.up, 0), coalesce(untotalled.up, 0)) as up,
     greatest(coalesce(one_move.down, 0), coalesce(untotalled.down, 0)) as down,
     case
-      when not (cell.is_hidden and cell.is_sensitive and cell.org_level = 'school' and not cell.is_copy
-        and cell.dimension <> 'all_students')
+      when not (cell.is_hidden and cell.is_sensitive and cell.org_level = 'school' and cell.dimension <> 'all_students')
         then {{ no_ceiling() }}
       else 1
         + greatest(coalesce(one_move.up, 0), coalesce(untotalled.up, 0))
         + greatest(coalesce(one_move.down, 0), coalesce(untotalled.down, 0))
     end as values_possible,
-    -- Of a group that is itself smaller than w, no more than its own size can be left open.
-    least(
-      {{ least_possible_values("cell.minimum_n") }},
-      case when cell.has_ceiling then cell.value + cell.rest + 1 else {{ no_ceiling() }} end
-    ) as values_needed
+    {{ least_possible_values("cell.minimum_n") }} as values_needed
   from {{ name }}_known as cell
   left join {{ name }}_move as one_move
     on {% for column in context %}one_move.{{ column }} = cell.{{ column }} and {% endfor -%}
@@ -365,7 +374,7 @@ from end_told
       values_possible,
       case
         -- A hidden total leaves the family's sum open.
-        when not is_hidden or is_copy or is_total_hidden then {{ no_ceiling() }}
+        when not is_hidden or is_total_hidden then {{ no_ceiling() }}
         when org_level = 'school' and dimension = 'all_students' then 1
           + least(high - value, sum(value - low) filter (where is_hidden) over column_family - (value - low))
           + least(value - low, sum(high - value) filter (where is_hidden) over column_family - (high - value))

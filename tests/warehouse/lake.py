@@ -5,8 +5,10 @@ Identifiers are written in clear ("s1") where a landed file holds pseudonyms: no
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from uptake.contracts import Window
 from uptake.landing import ledger
 from uptake.landing.ledger import At, Record
 from uptake.landing.writer import WindowWriter
+from uptake.operations.session import open_engine
 from uptake.project import Project
 from uptake.sources.registry import warehouse_resources
 
@@ -57,14 +60,37 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+@cache
+def _empty_operations() -> bytes:
+    """A migrated database without rows: made once, because a migration takes longer than a test."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "uptake.db"
+        engine = open_engine(f"sqlite:///{path}")
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        engine.dispose()
+        return path.read_bytes()
+
+
 class Lake:
     def __init__(self, root: Path, config: str = CONFIG, catalogue: str = CATALOGUE) -> None:
         (root / "uptake.yaml").write_text(config)
         (root / "tools.csv").write_text(catalogue)
         self.root = root
-        self.project = Project.load(root / "uptake.yaml")
-        self.district = self.project.district(DISTRICT)
+        self.reload()
         self._windows = 0
+        operations = self.project.state_dir / "operations" / "uptake.db"
+        operations.parent.mkdir(parents=True)
+        operations.write_bytes(_empty_operations())
+
+    @classmethod
+    def at(cls, root: Path) -> Lake:
+        """The district that lies at `root` already."""
+        lake = object.__new__(cls)
+        lake.root = root
+        lake.reload()
+        lake._windows = 1000
+        return lake
 
     def reload(self) -> None:
         """Read the configuration again."""
@@ -99,6 +125,21 @@ class Lake:
             record=Record("land", rows_in=len(rows), rows_out=len(rows), rows_quarantined=0),
             is_entity=resource.kind == "entity",
         )
+
+    def contents(self) -> dict[str, tuple[int, str]]:
+        """Rows and a hash of every table of the warehouse, whatever their order. Tables that hold only the dates of the
+        last build are left out."""
+        last_build_only = {"int_local_quarter", "int_usage_address", "int_usage_person"}
+        names = self.query(
+            "select table_schema, table_name from information_schema.tables "
+            "where table_schema in ('intermediate', 'marts') and table_type = 'BASE TABLE'"
+        )
+        found = {}
+        for schema, name in names:
+            if name not in last_build_only:
+                query = f"select count(*), cast(sum(hash(one)) as varchar) from {schema}.{name} as one"
+                found[f"{schema}.{name}"] = self.query(query)[0]
+        return found
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.project.warehouse(DISTRICT)), read_only=True) as connection:
