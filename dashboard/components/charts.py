@@ -42,22 +42,30 @@ def heat_map(
     return (hidden + cells + labels).properties(height=38 * len(order) + 60)
 
 
-def lines(
-    frame: pd.DataFrame, *, x: str, y: str, series: str, y_title: str, is_share: bool, order: list[str]
-) -> alt.Chart:
-    """One line a series; a hidden point breaks its line, it is not drawn at zero."""
+def lines(frame: pd.DataFrame, *, y: str, series: str, y_title: str, is_share: bool, order: list[str]) -> alt.Chart:
+    """One line a series over `week_start_on`; a hidden point breaks its line, it is not drawn at zero.
+
+    Weeks are words, in order: a browser in another time zone would move a point to the day before.
+    """
     shape = ".0%" if is_share else ",.1f"
+    starts = pd.to_datetime(frame["week_start_on"])
+    is_one_year = starts.max() - starts.min() < pd.Timedelta(days=360) if len(starts) else True
+    said = {start: f"{start:%b} {start.day}" + ("" if is_one_year else f", {start.year}") for start in starts.unique()}
+    frame = frame.assign(week=starts.map(said))
+    weeks = [said[start] for start in sorted(said)]
     return (
         alt.Chart(frame)
         .mark_line(point=alt.OverlayMarkDef(size=45), strokeWidth=2.5)
         .encode(
-            x=alt.X(f"{x}:T", title=None, axis=alt.Axis(format="%b %-d", labelColor=INK, labelFontSize=13)),
+            x=alt.X("week:O", title="Week of", sort=weeks, axis=alt.Axis(
+                labelAngle=0, labelOverlap="greedy", labelSeparation=12, labelColor=INK, titleColor=INK,
+                labelFontSize=13, titleFontSize=13)),
             y=alt.Y(f"{y}:Q", title=y_title, axis=alt.Axis(
                 format=shape, labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13,
                 gridColor="#E6EBF0"), scale=alt.Scale(domainMin=0)),
             color=alt.Color(f"{series}:N", title=None, sort=order, scale=alt.Scale(domain=order, range=SERIES),
                             legend=alt.Legend(orient="right", labelFontSize=13, labelColor=INK, labelLimit=220)),
-            tooltip=[alt.Tooltip(f"{series}:N", title="What"), alt.Tooltip(f"{x}:T", title="Week of"),
+            tooltip=[alt.Tooltip(f"{series}:N", title="What"), alt.Tooltip("week:O", title="Week of"),
                      alt.Tooltip(f"{y}:Q", title=y_title, format=shape)],
         )
         .properties(height=340)
@@ -100,7 +108,7 @@ def money_bars(frame: pd.DataFrame) -> alt.Chart:
             y=alt.Y("contract:N", sort=order, title=None, axis=alt.Axis(
                 labelColor=INK, labelFontSize=14, labelLimit=260, domain=False, ticks=False, labelOverlap=False)),
             x=alt.X("usd:Q", title="Cost in the school year", axis=alt.Axis(
-                format="$,.0f", labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13,
+                format="$,.0f", tickCount=6, labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13,
                 gridColor="#E6EBF0")),
             color=alt.Color("part:N", sort=parts, scale=alt.Scale(domain=parts, range=[BLUE, VERMILLION, ORANGE, GREY]),
                             legend=alt.Legend(title=None, orient="top", labelFontSize=13, labelColor=INK,

@@ -155,7 +155,7 @@ def numbers(context: Context, figures: Sequence[Number]) -> None:
         with column, st.container(key=f"number-{place}", height="stretch"):
             st.metric(figure.label, figure.value)
             st.caption(words.safe(figure.out_of))
-            with st.popover("About", type="tertiary", icon=":material/info:", wrap=False, help="What this number is"):
+            with st.popover("About", type="tertiary", icon=":material/info:", wrap=False):
                 _about(context, figure)
 
 

@@ -184,6 +184,9 @@ def count_or_reason(value: Any, row: Mapping[str, Any], minimum_n: int) -> str:
     return words.get(str(reason), "hidden")
 
 
+NOTHING_TO_TELL = frozenset({"hidden", "nobody eligible", "no source"})
+
+
 def rate_or_reason(value: Any, row: Mapping[str, Any]) -> str:
     """A share, the limit that may be told of it (under 17%, over 83%), or the words that stand for it."""
     if not is_missing(value):

@@ -86,23 +86,30 @@ def _choices(context: Context, weeks: pd.DataFrame) -> tuple[date, tuple[str, st
 
 
 def _answer(context: Context, tools: pd.DataFrame, *, week: date, place: str, group: str) -> None:
-    known = tools[tools["adoption_rate"].notna()]
-    if known.empty:
-        hidden = tools["suppression_reason"].dropna()
-        reason = words.why_hidden(hidden.iloc[0], context.minimum_n) if len(hidden) else ""
-        frame.answer(f"No figure can be shown for {place} in the {words.week(week)}.", reason)
+    """The tool that reached most; a figure that may only be told as a limit is told as one."""
+    when = f"in the {words.week(week)}"
+    if tools.empty:
+        frame.answer(f"There are no figures for {place} {when}.")
         return
-    top = known.iloc[0]
-    idle = int((known["adoption_rate"] == 0).sum())
-    sentence = (
-        f"{top['tool_name']} reached the most: {words.count(top['active_students'])} of "
-        f"{words.count(top['eligible_students'])} {'students' if group == 'All students' else group} in {place} used "
-        "it in the "
-        f"{words.week(week)} ({words.percent(top['adoption_rate'])})."
-    )
-    if idle:
+    top = tools.iloc[0].to_dict()
+    who = "students" if group == "All students" else words.in_sentence(group)
+    if words.is_missing(top["adoption_rate"]) and words.rate_or_reason(None, top) in words.NOTHING_TO_TELL:
+        reason = words.why_hidden(top["suppression_reason"], context.minimum_n)
+        frame.answer(f"No figure can be shown for {who} in {place} {when}.", reason)
+        return
+    active = words.count_or_reason(top["active_students"], top, context.minimum_n)
+    eligible = words.count_or_reason(top["eligible_students"], top, context.minimum_n)
+    share = words.rate_or_reason(top["adoption_rate"], top)
+    if len(tools) == 1:
+        sentence = f"{active} of {eligible} {who} in {place} used {top['tool_name']} {when} ({share})."
+    else:
+        sentence = (
+            f"{top['tool_name']} reached the most: {active} of {eligible} {who} in {place} used it {when} ({share})."
+        )
+    idle = int((tools["adoption_rate"] == 0).sum())
+    if idle and len(tools) > 1:
         sentence += f" {words.plural(idle, 'tool')} had no use at all."
-    frame.answer(sentence, _doubt(context))
+    frame.answer(f"{sentence[:1].upper()}{sentence[1:]}", _doubt(context))
 
 
 def _doubt(context: Context) -> str:
@@ -119,7 +126,7 @@ def _numbers(
 ) -> list[Number]:
     tools = rows[rows["tool_key"] != adoption.ANY_TOOL]
     anything = rows[rows["tool_key"] == adoption.ANY_TOOL]
-    when = words.week(week)
+    when, several = words.week(week), len(tools) > 1
     figures = []
     if not anything.empty:
         row = anything.iloc[0].to_dict()
@@ -132,7 +139,8 @@ def _numbers(
     if not tools.empty:
         top = tools.iloc[0].to_dict()
         figures.append(
-            Number(f"Most used: {top['tool_name']}", words.rate_or_reason(top["adoption_rate"], top),
+            Number(f"{'Most used: ' if several else 'Used '}{top['tool_name']}",
+                   words.rate_or_reason(top["adoption_rate"], top),
                    f"{words.count_or_reason(top['active_students'], top, context.minimum_n)} of "
                    f"{words.count_or_reason(top['eligible_students'], top, context.minimum_n)} students, {when}",
                    "adoption_rate", TABLES)
@@ -140,7 +148,8 @@ def _numbers(
         steady = tools.sort_values("consistent_rate", ascending=False, na_position="last").iloc[0]
         if not words.is_missing(steady["consistent_rate"]):
             figures.append(
-                Number(f"Most consistent: {steady['tool_name']}", words.percent(steady["consistent_rate"]),
+                Number(f"{'Most consistent: ' if several else 'Kept using '}{steady['tool_name']}",
+                       words.percent(steady["consistent_rate"]),
                        f"{words.count(steady['consistent_students'])} of {words.count(steady['eligible_students'])} "
                        f"students kept it up, weeks to {words.day(week)}", "consistent_rate", TABLES)
             )  # fmt: skip
@@ -170,7 +179,7 @@ def _picture(
         order = latest.sort_values(ascending=False).index.tolist()
         st.subheader(f"Share of students using each tool, week by week, {place}", anchor=False)
         charts.draw(
-            charts.lines(rows[rows["tool_name"].isin(order[:LINES])], x="week_start_on", y="adoption_rate",
+            charts.lines(rows[rows["tool_name"].isin(order[:LINES])], y="adoption_rate",
                          series="tool_name", y_title="Share of eligible students", is_share=True, order=order[:LINES]),
             alt_text="Line chart of the share of students that used each tool, week by week",
         )  # fmt: skip
@@ -189,7 +198,7 @@ def _picture(
         share=rows["adoption_rate"],
         words=[words.rate_or_reason(row["adoption_rate"], row) for row in rows.to_dict("records")],
     ).rename(columns={"tool_name": "Tool", "org_name": "Place"})
-    st.subheader(f"Share of eligible students who used each tool, {words.week(week)}", anchor=False)
+    st.subheader(f"Share of students who used each tool, {level} by {level}, {words.week(week)}", anchor=False)
     order = rows.drop_duplicates("org_key").sort_values("Place" if level == "school" else "org_key")["Place"].tolist()
     charts.draw(
         charts.heat_map(rows[["Tool", "Place", "share", "words"]], row="Tool", column="Place", rate="share",
@@ -317,6 +326,7 @@ def _steps(tools: pd.DataFrame, unused: pd.DataFrame, unknown: pd.DataFrame) -> 
 def _summary_only(context: Context) -> None:
     reader = context.reader
     pairs = summary.group_dimensions(reader)
+    head = st.container()
     first, second = st.columns(2)
     with first:
         level = filters.choose(
@@ -338,12 +348,12 @@ def _summary_only(context: Context) -> None:
         return
     top, whole = rows.iloc[0], every.iloc[0]
     period = f"{words.day(whole['first_week'])} to {words.day(whole['last_week'])}"
-    frame.answer(
-        f"{top['level_value']} was used most: on an average day {top['mean_pct_access']:.1f}% of students opened it, "
-        "in the "
-        f"{words.plural(int(top['districts_reporting']), 'district')} that report it, {period}.",
-        _coverage(context),
-    )
+    with head:
+        frame.answer(
+            f"{top['level_value']} was used most: on an average day {top['mean_pct_access']:.1f}% of students opened it, "
+            f"in the {words.plural(int(top['districts_reporting']), 'district')} that report it, {period}.",
+            _coverage(context),
+        )
     reporting = f"{words.count(whole['districts_reporting'])} of {words.count(whole['districts_total'])} districts"
     frame.numbers(
         context,
@@ -365,7 +375,7 @@ def _summary_only(context: Context) -> None:
     weekly = summary.by_week(reader, level=level, group_dimension=dimension, group_value=value)
     st.subheader("Share of students on an average day, week by week", anchor=False)
     charts.draw(
-        charts.lines(weekly[weekly["level_value"].isin(order)], x="week_start_on", y="mean_pct_access",
+        charts.lines(weekly[weekly["level_value"].isin(order)], y="mean_pct_access",
                      series="level_value", y_title="% of students, average day", is_share=False, order=order),
         alt_text="Line chart of the share of students that opened each product on an average day, week by week",
     )  # fmt: skip

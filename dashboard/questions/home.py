@@ -313,7 +313,7 @@ def _summary_only(context: Context) -> None:
     weekly = summary.by_week(context.reader, level="all", **everything)
     st.subheader("Students on a product on an average day, week by week", anchor=False)
     charts.draw(
-        charts.lines(weekly.assign(level_value="All products"), x="week_start_on", y="mean_pct_access",
+        charts.lines(weekly.assign(level_value="All products"), y="mean_pct_access",
                      series="level_value", y_title="% of students, average of a product and day", is_share=False,
                      order=["All products"]),
         alt_text="Line chart of the average share of students on a product, week by week",

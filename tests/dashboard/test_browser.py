@@ -88,7 +88,8 @@ def test_the_district_stays_when_the_page_changes(chrome: Chrome, address: str) 
 def test_a_number_opens_its_definition(chrome: Chrome, address: str) -> None:
     chrome.get(f"{address}/value")
     wait_for_text(chrome, "What to do next")
-    chrome.find_elements(By.CSS_SELECTOR, '[data-testid="stPopover"] button')[1].click()
+    buttons = chrome.find_elements(By.CSS_SELECTOR, '[data-testid="stPopoverButton"]')
+    [button for button in buttons if button.is_displayed()][1].click()
     text = wait_for_text(chrome, "Price of the seats that no student used.")
     assert "Sources" in text and "Registers: data through Apr 10, 2026, up to date" in text
 
