@@ -178,6 +178,9 @@ def _picture(
         latest = rows.dropna(subset=["adoption_rate"]).groupby("tool_name")["adoption_rate"].last()
         order = latest.sort_values(ascending=False).index.tolist()
         st.subheader(f"Share of students using each tool, week by week, {place}", anchor=False)
+        if not order:
+            st.caption(f"Nothing can be drawn: fewer than {context.minimum_n} students, or no figures, in every week.")
+            return
         charts.draw(
             charts.lines(rows[rows["tool_name"].isin(order[:LINES])], y="adoption_rate",
                          series="tool_name", y_title="Share of eligible students", is_share=True, order=order[:LINES]),
@@ -350,8 +353,8 @@ def _summary_only(context: Context) -> None:
     period = f"{words.day(whole['first_week'])} to {words.day(whole['last_week'])}"
     with head:
         frame.answer(
-            f"{top['level_value']} was used most: on an average day {top['mean_pct_access']:.1f}% of students opened it, "
-            f"in the {words.plural(int(top['districts_reporting']), 'district')} that report it, {period}.",
+            f"{top['level_value']} was used most: on an average day {top['mean_pct_access']:.1f}% of students opened "
+            f"it, in the {words.plural(int(top['districts_reporting']), 'district')} that report it, {period}.",
             _coverage(context),
         )
     reporting = f"{words.count(whole['districts_reporting'])} of {words.count(whole['districts_total'])} districts"

@@ -151,9 +151,9 @@ def _columns(context: Context) -> list[Column]:
 
     return [
         columns.name("tool_name", "Tool"),
-        columns.name("vendor_name", "Vendor"),
         columns.of("cost_usd", "Cost", words.money),
         Column("wasted_usd", "Paid and not used", wasted, is_number=True),
+        columns.words_of("decide_by_on", "Decide by", words.day),
         Column(
             "seats", "Seats", lambda n, row: "site license" if words.is_missing(n) else words.count(n), is_number=True
         ),
@@ -163,7 +163,7 @@ def _columns(context: Context) -> list[Column]:
         Column("cost_per_active_student_usd", "Cost per user", cost_per, is_number=True),
         Column("cost_per_active_hour_usd", "Cost per hour of use", cost_per, is_number=True),
         columns.words_of("renewal_on", "Renews on", words.day),
-        columns.words_of("decide_by_on", "Decide by", words.day),
+        columns.name("vendor_name", "Vendor"),
         columns.why(context),
     ]
 
