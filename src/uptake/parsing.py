@@ -56,15 +56,16 @@ def parse_records(resource: Resource, rows: Sequence[Any]) -> Batch:
     if not set(map(type, rows)) <= {dict}:
         unreadable = {index: ("unreadable", None) for index, row in enumerate(rows) if not isinstance(row, dict)}
         objects = [row if isinstance(row, dict) else {} for row in rows]
+    page = _Page(objects)
     columns, faults = [], unreadable
-    for field, extract in zip(resource.fields, plan.extractors, strict=True):
-        values = extract(objects)
+    for field, path in zip(resource.fields, plan.paths, strict=True):
+        values = page.values_at(path)
         if field.convert is not None:
             values = _converted(field.convert, values)
         column, wrong = _typed(values, field)
         columns.append(column)
         _note(faults, wrong, _reason(field.type), field.name)
-    return _batch(resource, columns, faults, lambda index: _text(rows[index]), _unknown(plan, objects))
+    return _batch(resource, columns, faults, lambda index: _text(rows[index]), page.unknown(plan))
 
 
 def parse_table(
@@ -368,19 +369,17 @@ def _reason(kind: pa.DataType) -> str:
 
 # --- where a value stands in a vendor's JSON ---------------------------------------------------------------------
 
-Extractor = Callable[[Sequence[dict[str, Any]]], list[Any]]
-
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    extractors: tuple[Extractor, ...]
+    paths: tuple[tuple[str, ...], ...]
     known: frozenset[str]
     inner: Mapping[str, frozenset[str]]  # objects that are read into: their known names
 
 
 @lru_cache(maxsize=256)
 def _plan(resource: Resource) -> _Plan:
-    paths = [(field.path or field.name).split(".") for field in resource.fields]
+    paths = tuple(tuple((field.path or field.name).split(".")) for field in resource.fields)
     ignored = [name.split(".", 1) for name in resource.ignored]
     inner: dict[str, set[str]] = {}
     for path in paths:
@@ -391,40 +390,52 @@ def _plan(resource: Resource) -> _Plan:
             inner[name[0]].add(name[1])
     whole = {path[0] for path in paths if len(path) == 1} | {name[0] for name in ignored if len(name) == 1}
     return _Plan(
-        extractors=tuple(_extractor(path) for path in paths),
+        paths=paths,
         known=frozenset({path[0].removesuffix("[]") for path in paths} | {name[0] for name in ignored}),
         inner={name: frozenset(names) for name, names in inner.items() if name not in whole},
     )
 
 
-def _extractor(path: list[str]) -> Extractor:
-    if len(path) == 1 and not path[0].endswith("[]"):
-        return _plain(path[0])
-    if len(path) == 2 and not any(part.endswith("[]") for part in path):
-        return _nested(*path)
-    return lambda rows: [_reach(row, path) for row in rows]
+class _Page:
+    """Objects of one page. What lies one level down is reached once, for all that is read there."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        self._rows = rows
+        self._inner: dict[str, tuple[list[Any], bool]] = {}
+
+    def values_at(self, path: tuple[str, ...]) -> list[Any]:
+        if any(part.endswith("[]") for part in path) or len(path) > 2:
+            return [_reach(row, path) for row in self._rows]
+        if len(path) == 1:
+            return _all(self._rows, path[0])
+        objects, is_plain = self._inside(path[0])
+        return _all(objects, path[1]) if is_plain else [_reach(inner, path[1:]) for inner in objects]
+
+    def unknown(self, plan: _Plan) -> dict[str, list[Any]]:
+        """Values of names that the contract does not have, `outer.name` for those in an object that it reads into."""
+        names = set().union(*self._rows)
+        unknown = {name: [row.get(name) for row in self._rows] for name in sorted(names - plan.known)}
+        for outer, known in plan.inner.items():
+            objects, is_plain = self._inside(outer)
+            if not is_plain:
+                objects = [inner if isinstance(inner, dict) else {} for inner in objects]
+            for name in sorted(set().union(*objects) - known):
+                unknown[f"{outer}.{name}"] = [inner.get(name) for inner in objects]
+        return unknown
+
+    def _inside(self, outer: str) -> tuple[list[Any], bool]:
+        """The objects under a name, and whether there is one in every row."""
+        if outer not in self._inner:
+            objects = _all(self._rows, outer)
+            self._inner[outer] = objects, set(map(type, objects)) <= {dict}
+        return self._inner[outer]
 
 
-def _plain(name: str) -> Extractor:
-    always = itemgetter(name)
-
-    def extract(rows: Sequence[dict[str, Any]]) -> list[Any]:
-        try:
-            return list(map(always, rows))
-        except KeyError:
-            return [row.get(name) for row in rows]
-
-    return extract
-
-
-def _nested(outer: str, name: str) -> Extractor:
-    def extract(rows: Sequence[dict[str, Any]]) -> list[Any]:
-        try:
-            return [inner.get(name) if (inner := row.get(outer)) is not None else None for row in rows]
-        except AttributeError:
-            return [_reach(row, [outer, name]) for row in rows]
-
-    return extract
+def _all(objects: Sequence[dict[str, Any]], name: str) -> list[Any]:
+    try:
+        return list(map(itemgetter(name), objects))
+    except KeyError:
+        return [each.get(name) for each in objects]
 
 
 def _reach(value: Any, path: Sequence[str]) -> Any:
@@ -447,14 +458,3 @@ def _converted(convert: Callable[[Any], Any], values: list[Any]) -> list[Any]:
         except (ValueError, TypeError, AttributeError, KeyError):
             converted.append(_MISFIT)
     return converted
-
-
-def _unknown(plan: _Plan, rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Values of the names that the contract does not have, `outer.name` for those inside an object it reads into."""
-    names = set().union(*rows)
-    unknown = {name: [row.get(name) for row in rows] for name in sorted(names - plan.known)}
-    for outer, known in plan.inner.items():
-        objects = [inner if isinstance(inner := row.get(outer), dict) else {} for row in rows] if outer in names else []
-        for name in sorted(set().union(*objects) - known):
-            unknown[f"{outer}.{name}"] = [inner.get(name) for inner in objects]
-    return unknown
