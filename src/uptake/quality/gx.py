@@ -22,8 +22,12 @@ import great_expectations.expectations as gxe
 from great_expectations.checkpoint import CheckpointResult
 from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
 from great_expectations.core.run_identifier import RunIdentifier
-from great_expectations.data_context import FileDataContext
-from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.data_context import EphemeralDataContext
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
 from great_expectations.execution_engine import sqlalchemy_execution_engine
 
 from uptake.errors import PermanentError
@@ -33,7 +37,6 @@ from uptake.warehouse.snapshot import Audience
 KEEP_RUNS = 20
 CANARY_ROWS = "SELECT * FROM (VALUES (1, 'one'), (2, 'two'), (3, NULL)) AS canary (number, word)"
 _SITE = "site"
-_RESULTS = Path("uncommitted", "validations")
 _DIALECTS = "_PERSISTED_CONNECTION_DIALECTS"
 
 
@@ -52,7 +55,7 @@ def validate(
     asked = [check_id(expectation) for suite in suites for expectation in suite.expectations]
     if len(asked) != len(set(asked)):
         raise ValueError(f"check ids are not unique: {sorted({one for one in asked if asked.count(one) > 1})}")
-    _tidy(stores)
+    _forget(stores)
     with _context(stores, pages) as context:
         validations = {}
         for audience, file in files.items():
@@ -220,21 +223,29 @@ def _exception(result: ExpectationValidationResult) -> str | None:
 
 
 @contextmanager
-def _context(stores: Path, pages: Path) -> Iterator[FileDataContext]:
+def _context(stores: Path, pages: Path) -> Iterator[EphemeralDataContext]:
+    """Results and pages are files. What is asked lives in memory: suites are code, and are written anew each time."""
     stores.mkdir(parents=True, exist_ok=True, mode=0o700)
     pages.mkdir(parents=True, exist_ok=True)
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    context = gx.get_context(mode="file", context_root_dir=stores)
-    context.enable_analytics(False)
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    context.variables.data_docs_sites = {
+    defaults = InMemoryStoreBackendDefaults()
+    defaults.stores[defaults.validation_results_store_name]["store_backend"] = _folder(stores)
+    defaults.data_docs_sites = {
         _SITE: {
             "class_name": "SiteBuilder",
             "show_how_to_buttons": False,
-            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(pages)},
+            "store_backend": _folder(pages),
             "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
         }
     }
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    context = gx.get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            store_backend_defaults=defaults,
+            analytics_enabled=False,
+            progress_bars=ProgressBarsConfig(globally=False),
+        ),
+    )
     try:
         yield context
     finally:
@@ -242,24 +253,21 @@ def _context(stores: Path, pages: Path) -> Iterator[FileDataContext]:
             source.get_execution_engine().close()
 
 
-def _tidy(stores: Path) -> None:
-    """Keep the results of the last runs, and nothing of what was asked: suites are code, and are written anew.
+def _folder(path: Path) -> dict[str, str]:
+    return {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(path)}
 
-    The pages of results that are gone are removed when the index is built.
-    """
-    results = stores / _RESULTS
-    runs: dict[str, list[Path]] = {}
-    for file in results.rglob("*.json"):
-        runs.setdefault(file.parent.name, []).append(file)  # <suite>/<run name>/<run time>/<batch>.json
+
+def _forget(stores: Path) -> None:
+    """Keep the results of the last runs. The pages of those that are gone are removed when the index is built."""
+    runs: dict[str, set[Path]] = {}
+    for file in stores.rglob("*.json"):
+        runs.setdefault(file.parent.name, set()).add(file.parent.parent)  # <suite>/<run name>/<run time>/<batch>.json
     for run in sorted(runs)[: -(KEEP_RUNS - 1)]:
-        for file in runs[run]:
-            shutil.rmtree(file.parent.parent, ignore_errors=True)
-    for path in stores.glob("*"):
-        if path.name != _RESULTS.parts[0]:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for folder in runs[run]:
+            shutil.rmtree(folder)
 
 
-def _build_pages(context: FileDataContext, outcome: CheckpointResult) -> None:
+def _build_pages(context: EphemeralDataContext, outcome: CheckpointResult) -> None:
     """Pages of this run and the index. The canaries get none: a check that fails each time would frighten a reader."""
     identifiers: list[Any] = [
         identifier
