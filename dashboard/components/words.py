@@ -221,6 +221,8 @@ def source(name: str) -> str:
 
 def resource(name: str) -> str:
     """What a source sends, as words: page_views -> page views, academicSessions -> academic sessions."""
+    if name == "*":
+        return "everything"
     spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
     return spaced.replace("_", " ").strip()
 

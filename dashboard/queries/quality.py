@@ -14,7 +14,7 @@ def health(reader: Reader) -> pd.DataFrame:
         select source, kind, resource, last_pull_at, last_good_pull_at, status, rows_landed, rows_quarantined,
                data_complete_through, is_stale, message, remedy
         from mart_source_health
-        order by status = 'good', not is_stale, source, resource
+        order by status in ('good', 'warning'), not is_stale, status = 'good', source, resource
         """
     )
 
@@ -23,7 +23,7 @@ def sources(reader: Reader) -> pd.DataFrame:
     """One row a source: its worst state, when it was last read, and how far its data goes."""
     return reader.frame(
         """
-        select source, any_value(kind) as kind, bool_or(is_stale) as is_stale, bool_or(status = 'failed') as is_failed,
+        select source, any_value(kind) as kind, bool_or(is_stale) as is_stale, bool_or(status in ('failed', 'never_pulled')) as is_failed,
                min(last_good_pull_at) as last_good_pull_at, max(data_complete_through) as data_complete_through,
                sum(rows_landed) as rows_landed, sum(rows_quarantined) as rows_quarantined
         from mart_source_health
@@ -71,13 +71,13 @@ def latest_failures(reader: Reader) -> pd.DataFrame:
 
 
 def quarantine(reader: Reader) -> pd.DataFrame:
-    """Rows set aside, by place and reason; the most rows first."""
+    """Rows still set aside and rows read again since, by place and reason; the most rows first."""
     reader.require("quality")
     return reader.frame(
         """
         select source, resource, reason, column_name, rows, first_at, last_at, replayed_rows
         from mart_quarantine
-        order by rows - coalesce(replayed_rows, 0) desc, source, resource
+        order by rows desc, source, resource
         """
     )
 

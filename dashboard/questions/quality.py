@@ -18,6 +18,7 @@ PAGE = "quality"
 QUESTION = "Can we trust these numbers?"
 RUNS = 20
 VIEWS = ["Sources", "Counts that must agree", "Checks", "Rows set aside", "Use we can place"]
+STATES = {"failed": "could not be read", "never_pulled": "not read yet", "warning": "read, with a warning"}
 REASONS = {
     "missing_key": "has no key",
     "missing_required": "lacks a value that it must have",
@@ -50,7 +51,7 @@ def main() -> None:
 
 
 def _left(aside: pd.DataFrame) -> int:
-    return int((aside["rows"] - aside["replayed_rows"].fillna(0)).sum())
+    return int(aside["rows"].sum())
 
 
 def _warnings(context: Context) -> list[dict[str, Any]]:
@@ -136,11 +137,9 @@ def _picture(context: Context, history: pd.DataFrame) -> None:
 
 def _sources(context: Context, health: pd.DataFrame) -> None:
     def state(value: Any, row: Mapping[str, Any]) -> str:
-        if value == "failed":
-            return "could not be read"
-        if row["is_stale"]:
-            return "late"
-        return "up to date" if value == "good" else words.plain(str(value))
+        if value in STATES:
+            return STATES[value]
+        return "late" if row["is_stale"] else "up to date"
 
     table(
         context,
@@ -232,8 +231,8 @@ def _aside(context: Context, aside: pd.DataFrame) -> None:
             columns.words_of("resource", "What", words.resource),
             columns.words_of("reason", "Why", _reason),
             columns.remark("column_name", "Field"),
-            columns.of("rows", "Rows", words.count),
-            columns.of("replayed_rows", "Mended since", words.count),
+            columns.of("rows", "Rows set aside", words.count),
+            columns.of("replayed_rows", "Read again since", words.count),
             columns.words_of("first_at", "First", lambda value: words.moment(value, context.zone)),
             columns.words_of("last_at", "Last", lambda value: words.moment(value, context.zone)),
         ],
@@ -283,7 +282,7 @@ def _report(context: Context) -> None:
 
 def _steps(context: Context, health: pd.DataFrame, agreed: pd.DataFrame, aside: pd.DataFrame) -> list[str]:
     steps = []
-    bad = health[(health["status"] == "failed") | health["is_stale"].astype(bool)]
+    bad = health[(health["status"] != "good") | health["is_stale"].astype(bool)]
     for row in bad.head(3).to_dict("records"):
         what = _or_nothing(row["message"]) or "late"
         mend = _or_nothing(row["remedy"]) or "ask your data engineer to look at the last pull."

@@ -327,7 +327,7 @@ def quality_rows(through: date, *, failing: bool) -> dict[str, list[dict[str, An
             base | {"source": "filter", "resource": "activity", "reason": "not_timestamp", "column_name": "timestamp",
                     "rows": 12, "first_at": at - 3 * DAY, "last_at": at, "replayed_rows": 0},
             base | {"source": "sis", "resource": "enrollments", "reason": "missing_key", "column_name": "sourcedId",
-                    "rows": 3, "first_at": at - 30 * DAY, "last_at": at - 30 * DAY, "replayed_rows": 3},
+                    "rows": 0, "first_at": at - 30 * DAY, "last_at": at - 30 * DAY, "replayed_rows": 3},
         ],
         "mart_match_rate": [
             base | {"source": "filter", "events": 1900000, "events_matched_person": 1786000,
