@@ -1,0 +1,180 @@
+"""The LearnPlatform example from dropped files to marts: the counts that are known of the set must come out exactly.
+
+The excerpt in tests/data is tested everywhere; the whole set where ../shared/data holds it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+from sqlalchemy import func, select
+
+from uptake import pipeline
+from uptake.operations.models import Outcome
+from uptake.operations.session import reading
+from uptake.project import Project
+
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLE = REPOSITORY / "examples" / "learnplatform" / "uptake.yaml"
+EXCERPT = REPOSITORY / "tests" / "data" / "learnplatform"
+WHOLE = REPOSITORY.parent / "shared" / "data" / "learnplatform"
+DISTRICT = "learnplatform"
+
+
+@dataclass(frozen=True)
+class Expected:
+    files: int
+    rows: int
+    days: int
+    products: int  # distinct lp_id, the blank one included
+    without_engagement: int
+    without_product: int
+    of_listed_products: int
+    districts: int
+    unknown_states: int
+    bands_of_files: int
+
+
+COUNTS = {
+    "excerpt": Expected(3, 6_701, 200, 909, 1_987, 74, 4_824, 6, 2, 2),
+    "whole": Expected(188, 13_309_138, 366, 8_177, 3_491_412, 256, 7_819_420, 233, 57, 115),
+}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The example, pulled and built. `lake` and `warehouse` answer one query with one row."""
+
+    project: Project
+    pulled: pipeline.PullSummary
+    expected: Expected
+
+    def lake(self, query: str) -> tuple[object, ...]:
+        """`{engagement}`, `{districts}`, `{products}` stand for the landed rows."""
+        folder = self.project.lake / f"district={DISTRICT}" / "source=learnplatform"
+        landed = {
+            name: f"read_parquet('{folder}/resource={name}/**/*.parquet', hive_partitioning = false)"
+            for name in ("engagement", "districts", "products")
+        }
+        (found,) = duckdb.sql(query.format(**landed)).fetchall()
+        return tuple(found)
+
+    def warehouse(self, query: str) -> tuple[object, ...]:
+        with duckdb.connect(str(self.project.warehouse(DISTRICT)), read_only=True) as connection:
+            (found,) = connection.sql(query).fetchall()
+        return tuple(found)
+
+
+@pytest.fixture(scope="module", params=["excerpt", "whole"])
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    folder = WHOLE
+    if request.param == "excerpt":
+        folder = tmp_path_factory.mktemp("dropped") / "learnplatform"
+        shutil.copytree(EXCERPT, folder)
+        for path in folder.rglob("*"):  # a fresh clone's files would count as still being written
+            os.utime(path, (time.time() - 3600,) * 2)
+    elif not WHOLE.is_dir():
+        pytest.skip("../shared/data/learnplatform is not here: the whole set is tested where it is")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UPTAKE_LEARNPLATFORM_DIR", str(folder))
+        patch.setenv("UPTAKE_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        project = Project.load(EXAMPLE)
+        pulled = pipeline.pull(project, DISTRICT, "learnplatform")
+        pipeline.build(project, DISTRICT)
+        yield Ran(project, pulled, COUNTS[request.param])
+
+
+def test_every_row_that_was_read_landed(ran: Ran) -> None:
+    counted = {found.resource: (found.windows, found.pulled, found.landed) for found in ran.pulled.resources}
+    assert counted == {
+        "engagement": (ran.expected.files, ran.expected.rows, ran.expected.rows),
+        "districts": (1, ran.expected.districts, ran.expected.districts),
+        "products": (1, 372, 372),
+    }
+    assert ran.pulled.counts()["quarantined"] == 0
+    with reading(ran.project.operations) as session:
+        recorded = session.execute(
+            select(func.sum(Outcome.rows_in), func.sum(Outcome.rows_out), func.sum(Outcome.rows_quarantined)).filter_by(
+                step="land", resource="engagement"
+            )
+        ).one()
+    assert tuple(recorded) == (ran.expected.rows, ran.expected.rows, 0)
+
+
+def test_a_second_pull_finds_nothing_new(ran: Ran) -> None:
+    again = pipeline.pull(ran.project, DISTRICT, "learnplatform")
+    assert [found.windows for found in again.resources] == [0, 0, 0]
+
+
+def test_the_dirt_of_the_set_is_kept_as_what_it_is(ran: Ran) -> None:
+    expected = ran.expected
+    assert ran.lake(
+        """
+        SELECT count(*), count(DISTINCT district_id), count(DISTINCT "time"), count(DISTINCT coalesce(lp_id, -1)),
+            count(*) FILTER (engagement_index IS NULL), count(*) FILTER (lp_id IS NULL), count(pct_access)
+        FROM {engagement}
+        """
+    ) == (
+        *(expected.rows, expected.files, expected.days, expected.products),
+        *(expected.without_engagement, expected.without_product),
+        ran.lake("SELECT count(pct_access) FROM {engagement}")[0],
+    )
+    assert ran.lake("SELECT count(*) FROM {engagement} SEMI JOIN {products} USING (lp_id)") == (
+        expected.of_listed_products,
+    )
+    unknown = ran.lake(
+        """
+        SELECT count(*) FILTER (state IS NULL), count(*) FILTER (state = 'NaN'), count(DISTINCT district_id)
+        FROM {districts}
+        """
+    )
+    assert unknown == (expected.unknown_states, 0, expected.districts)
+
+
+def test_bands_survive(ran: Ran) -> None:
+    (bands,) = ran.lake("SELECT list(DISTINCT pct_free_reduced) FROM {districts}")
+    assert isinstance(bands, list)
+    assert "[0.6, 0.8[" in bands
+    assert not [band for band in bands if band is not None and not (band.startswith("[") and band.endswith("["))]
+    assert ran.lake(
+        """
+        SELECT count(*) FROM {districts} SEMI JOIN {engagement} USING (district_id) WHERE pct_free_reduced IS NOT NULL
+        """
+    ) == (ran.expected.bands_of_files,)
+
+
+def test_the_usage_fact_holds_every_row(ran: Ran) -> None:
+    expected = ran.expected
+    assert ran.warehouse(
+        """
+        SELECT count(*), count(DISTINCT district_id), count(DISTINCT on_date),
+            count(*) FILTER (engagement_index IS NULL), count(*) FILTER (tool_key IS NULL)
+        FROM marts.fct_tool_usage_summary
+        """
+    ) == (expected.rows, expected.files, expected.days, expected.without_engagement, expected.without_product)
+    assert ran.warehouse(
+        """
+        SELECT count(*), count(tool.tool_key) FROM marts.fct_tool_usage_summary
+        JOIN (SELECT * FROM marts.dim_tool WHERE tool_name IS NOT NULL) AS tool USING (tool_key)
+        """
+    ) == (expected.of_listed_products, expected.of_listed_products)
+
+
+def test_districts_keep_their_bands_and_what_is_unknown(ran: Ran) -> None:
+    expected = ran.expected
+    assert ran.warehouse(
+        "SELECT count(*), count(*) FILTER (state IS NULL), count(*) FILTER (state = 'NaN') FROM marts.dim_district"
+    ) == (expected.districts, expected.unknown_states, 0)
+    assert ran.warehouse(
+        """
+        SELECT count(*) FROM marts.dim_district SEMI JOIN marts.fct_tool_usage_summary USING (district_id)
+        WHERE free_reduced_band IS NOT NULL
+        """
+    ) == (expected.bands_of_files,)
