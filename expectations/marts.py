@@ -5,7 +5,7 @@ from __future__ import annotations
 import great_expectations.expectations as gxe
 
 from expectations.wording import between, key_is_whole_and_unique, no_rows
-from uptake.quality.suite import Facts, Suite, check
+from uptake.quality.suite import Columns, Facts, Suite, check
 from uptake.warehouse.snapshot import Audience
 
 # What the pages read. A district may leave any of them empty, and none of them out.
@@ -23,6 +23,9 @@ LEADERS_TABLES = (
     "mart_check_history",
     "metric_definition",
 )
+
+# Tables of answers about use; each row carries the date of its own.
+ANSWERS = ("mart_adoption", "mart_equity_gap", "mart_usage_summary", "mart_unknown_tool")
 
 KEYS: dict[str, tuple[str, ...]] = {
     "mart_adoption": ("district_id", "org_level", "org_key", "week_start_on", "tool_key", "dimension", "subgroup"),
@@ -65,8 +68,8 @@ def suites(facts: Facts) -> list[Suite]:
             expectations = []
             if table in KEYS:
                 expectations += key_is_whole_and_unique("marts", table, KEYS[table], REBUILD)
-            if "data_complete_through" in columns and audience == "leaders" and table != "mart_source_health":
-                expectations += _dated(table)
+            if table in ANSWERS:
+                expectations += _dated(table, columns)
             if table in specific:
                 expectations += specific[table](facts, audience)
             if expectations:
@@ -85,12 +88,16 @@ def _tables() -> object:
     )
 
 
-def _dated(table: str) -> list[object]:
+def _dated(table: str, columns: Columns) -> list[object]:
+    without_source = (
+        "AND suppression_reason IS DISTINCT FROM 'no_usage_source'" if "suppression_reason" in columns else ""
+    )
     return [
         no_rows(
             f"marts.{table}.data_complete_through",
-            "SELECT count(*) AS undated_rows FROM {batch} WHERE data_complete_through IS NULL HAVING count(*) > 0",
-            "Every row says up to which day it is complete.",
+            "SELECT count(*) AS undated_rows FROM {batch} "
+            f"WHERE data_complete_through IS NULL {without_source} HAVING count(*) > 0",
+            "Every answer about use says up to which day it is complete.",
             MODEL,
         )
     ]

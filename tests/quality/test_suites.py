@@ -252,8 +252,8 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
         {"marts.mart_adoption.week_is_past"},
     ),
     "undated rows": (
-        "UPDATE mart_unused_tool SET data_complete_through = NULL",
-        {"marts.mart_unused_tool.data_complete_through"},
+        "UPDATE mart_unknown_tool SET data_complete_through = NULL",
+        {"marts.mart_unknown_tool.data_complete_through"},
     ),
     "an interval beside its gap": (
         "UPDATE mart_equity_gap SET gap_ci_high = -12",
