@@ -253,7 +253,7 @@ def load_settings(path: Path, model: type[Model], *, missing: str, expand: bool 
     try:
         settings = model.model_validate(values)
     except ValidationError as error:
-        problems += [(_place_of(problem), _reason_of(problem)) for problem in error.errors()]
+        problems += [(_place_of(problem), _reason_of(problem)) for problem in _telling(error.errors())]
     if problems:
         lines = sorted({file.explain(place, reason) for place, reason in problems})
         raise ConfigError("\n".join(text for _, text in lines))
@@ -375,6 +375,15 @@ class _Expansion:
 
 
 _REASONS = {"extra_forbidden": "unknown key", "missing": "missing key"}
+
+
+def _telling(problems: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Without the complaint that a list is too short because its items were wrong, each of which is told anyway."""
+    for problem in problems:
+        place = problem["loc"]
+        has_wrong_items = any(other["loc"][: len(place)] == place and other["loc"] != place for other in problems)
+        if not (problem["type"] == "too_short" and has_wrong_items):
+            yield problem
 
 
 def _place_of(problem: ErrorDetails) -> Place:

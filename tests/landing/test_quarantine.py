@@ -218,7 +218,7 @@ def test_pulling_the_window_again_takes_the_replay_back(project: Project, door: 
     pull(project, door, people(1) + BROKEN[:1], window)
     (held,) = waiting(project)
     bring_back(project, door, mended(), held)
-    pull(project, door, people(1) + [BROKEN[0] | {"grade": 3}], window)
+    pull(project, door, [*people(1), BROKEN[0] | {"grade": 3}], window)
     assert sorted(live_ids(project)) == sorted(door.pseudonym("sis_user", name) or "" for name in ("sis-0", "sis-7"))
     assert waiting(project) == []
 

@@ -22,9 +22,8 @@ def test_only_the_owner_may_read(tmp_path: Path) -> None:
         vault.add_identities([("email", "p", "kid@x.example")])
         vault.flush()
         assert _mode(folder) == 0o700
-        assert {path.name: _mode(path) for path in folder.iterdir()} == dict.fromkeys(
-            (PSEUDONYM_KEY, SEAL_KEY, IDENTITIES, f"{IDENTITIES}-wal", f"{IDENTITIES}-shm"), 384
-        )
+        files = (PSEUDONYM_KEY, SEAL_KEY, IDENTITIES, f"{IDENTITIES}-wal", f"{IDENTITIES}-shm")
+        assert {path.name: _mode(path) for path in folder.iterdir()} == dict.fromkeys(files, 0o600)
 
 
 def test_a_folder_that_others_could_enter_is_tightened(tmp_path: Path) -> None:
