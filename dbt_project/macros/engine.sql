@@ -132,3 +132,7 @@
 {% macro whole_years_between(first, last) -%}
   date_sub('year', {{ first }}, {{ last }})
 {%- endmacro %}
+
+{% macro seconds_between(first, last) -%}
+  date_diff('second', {{ first }}, {{ last }})
+{%- endmacro %}

@@ -1,0 +1,11 @@
+-- One row: the date that stands beside the district's numbers. The slowest source of use decides; without one, the slowest
+-- source there is; without any, nothing is known.
+select
+  district.district_id,
+  coalesce(
+    min(case when through.is_usage then through.data_complete_through end),
+    min(through.data_complete_through)
+  ) as data_complete_through
+from {{ source("config", "district") }} as district
+left join {{ ref("int_data_through") }} as through on true
+group by district.district_id

@@ -1,0 +1,35 @@
+{{ config(materialized="incremental", incremental_strategy="replace_dates") }}
+-- What landed of each local date, counted from the lake by itself, so that the facts of use can be held against it.
+with landed as (
+
+  select
+    _source as source,
+    'activity' as resource,
+    "timestamp" as occurred_at,
+    event_key as event_id,
+    true as is_counted
+  from {{ source("landing", "umbrella__activity") }}
+
+  union all
+
+  select
+    _source as source,
+    'page_views' as resource,
+    created_at as occurred_at,
+    cast(id as varchar) as event_id,
+    real_user_id is null as is_counted
+  from {{ source("landing", "canvas__page_views") }}
+
+)
+
+select
+  landed.source,
+  landed.resource,
+  quarter.on_date,
+  count(*) as landed_rows,
+  count(distinct landed.event_id) as distinct_rows,
+  count(distinct case when not landed.is_counted then landed.event_id end) as masquerade_rows
+from landed
+inner join {{ ref("int_local_quarter") }} as quarter
+  on quarter.utc_quarter = {{ quarter_hour("landed.occurred_at") }}
+group by landed.source, landed.resource, quarter.on_date
