@@ -74,8 +74,9 @@ def test_the_register_of_contracts(tmp_path: Path) -> None:
 def test_a_test_gets_a_configuration_of_its_own(
     sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = load_config(sandbox.write_config(tmp_path / "here" / "uptake.yaml"))
+    config = load_config(sandbox.write_config(tmp_path / "here" / "uptake.yaml", history_days=9))
     district = config.districts[0]
+    assert district.source("filter").model_dump()["history_days"] == 9
     assert config.state_dir == tmp_path / "here" / "var"
     assert district.clock_url == f"{sandbox.base_url}/_sandbox/clock"
     assert district.tool_catalogue == tmp_path / "here" / "tools.csv"

@@ -158,6 +158,7 @@ def test_a_tool_with_a_known_effect(demo: SimulatedDistrict) -> None:
     truth = demo.truths.effect
     fall, spring, has_tool = _scores(demo, 0, demo.people.is_effect_student)
     assert len(fall) > 450
+    assert truth.g > 2 * truth.g_tolerance, "a truth that could be taken for none is none"
     assert abs(fall[has_tool].mean() - fall[~has_tool].mean()) < 0.15, "assigned at random"
     assert _adjusted(fall, spring, has_tool) == pytest.approx(truth.g, abs=truth.g_tolerance)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -43,8 +44,11 @@ class RunningSandbox:
         """AIRFLOW_CONN_* variables and the addresses that the demo's configuration reads."""
         return connection_environment() | {"UPTAKE_SANDBOX_URL": self.base_url, "UPTAKE_DROP_DIR": str(self.drop)}
 
-    def write_config(self, path: Path, *, state_dir: Path | None = None) -> Path:
-        """The demo's uptake.yaml and tool catalogue with this sandbox's addresses; `path` is the file's name."""
+    def write_config(self, path: Path, *, state_dir: Path | None = None, history_days: int | None = None) -> Path:
+        """The demo's uptake.yaml and tool catalogue with this sandbox's addresses; `path` is the file's name.
+
+        history_days: how far back the first pull of the web filter reads; the demo's, if None.
+        """
         data = files("uptake.sandbox") / "data"
         text = (data / "uptake.yaml").read_text(encoding="utf-8")
         values = {
@@ -56,6 +60,10 @@ class RunningSandbox:
             if f"${{{variable}}}" not in text:
                 raise ValueError(f"the demo's configuration no longer reads {variable.partition(':')[0]}")
             text = text.replace(f"${{{variable}}}", value)
+        if history_days is not None:
+            text, found = re.subn(r"history_days: \d+", f"history_days: {history_days}", text)
+            if found != 1:
+                raise ValueError("the demo's configuration no longer has exactly one history_days")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         (path.parent / "tools.csv").write_bytes((data / "tools.csv").read_bytes())
