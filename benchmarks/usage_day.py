@@ -23,14 +23,14 @@ import numpy as np
 import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "warehouse"))
-from lake import DISTRICT, Lake, at, enrollment, roster, user  # noqa: E402
+from lake import DISTRICT, Lake, at, enrollment, roster, user
 
-from uptake.contracts import Window  # noqa: E402
-from uptake.landing import ledger  # noqa: E402
-from uptake.landing.ledger import At, Record  # noqa: E402
-from uptake.landing.writer import WindowWriter  # noqa: E402
-from uptake.sources.registry import warehouse_resources  # noqa: E402
-from uptake.warehouse.dbt import build_warehouse, target_dir  # noqa: E402
+from uptake.contracts import Window
+from uptake.landing import ledger
+from uptake.landing.ledger import At, Record
+from uptake.landing.writer import WindowWriter
+from uptake.sources.registry import warehouse_resources
+from uptake.warehouse.dbt import build_warehouse, target_dir
 
 USAGE = (
     "int_local_quarter",
@@ -69,7 +69,9 @@ timed as (
     join (select distinct email, sourcedId from read_parquet({users}) where email is not null) as email
       on email.email = event.label
     window day as (
-      partition by email.sourcedId, cast(timezone('America/Chicago', event.seen_at) as date) order by event.seen_at, event.url)
+      partition by email.sourcedId, cast(timezone('America/Chicago', event.seen_at) as date)
+      order by event.seen_at, event.url
+    )
 ),
 numbered as (
     select
@@ -195,7 +197,9 @@ def hand_written(lake: Lake) -> tuple[float, bool]:
         for source, name in (("filter", "activity"), ("sis", "users"))
     }
     query = QUERY.format(files=files["activity"], users=files["users"])
-    with duckdb.connect(str(lake.project.warehouse(DISTRICT)), config={"memory_limit": "2GB", "threads": 2}) as connection:
+    with duckdb.connect(
+        str(lake.project.warehouse(DISTRICT)), config={"memory_limit": "2GB", "threads": 2}
+    ) as connection:
         connection.execute("set TimeZone = 'UTC'")
         started = time.perf_counter()
         connection.execute(f"create temp table by_hand as {query}")

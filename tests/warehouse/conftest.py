@@ -13,7 +13,7 @@ from uptake import clock
 from uptake.warehouse.dbt import BuildSummary, build_warehouse
 
 sys.path.insert(0, str(Path(__file__).parent))
-from lake import DISTRICT, Lake, Row, at, page_view, request, roster  # noqa: E402
+from lake import DISTRICT, Lake, Row, at, page_view, request, roster
 
 NOW = datetime(2026, 4, 14, 15, 0, tzinfo=UTC)
 URLS = ["mathgym.example", "cdn.mathgym.example", "docs.bigco.example/document", "docs.bigco.example", "odd.example"]
@@ -32,7 +32,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def filter_day(day: date, count: int, seed: int) -> list[Row]:
-    """Requests of one local day, midnight to midnight, in bouts; known and unknown people, some blocked, some lookups."""
+    """Requests of one local day, midnight to midnight, in bouts; known and unknown people, blocked, lookups."""
     generator = random.Random(seed)
     midnight = datetime(day.year, day.month, day.day, 6, tzinfo=UTC)  # Chicago in winter
     rows: list[Row] = []

@@ -24,7 +24,13 @@ from uptake.project import Project
 from uptake.sources.registry import warehouse_resources
 
 DISTRICT = "maple"
-SOURCES = {"oneroster": "sis", "canvas": "lms", "umbrella": "filter", "registers": "registers", "learnplatform": "study"}
+SOURCES = {
+    "oneroster": "sis",
+    "canvas": "lms",
+    "umbrella": "filter",
+    "registers": "registers",
+    "learnplatform": "study",
+}
 
 CONFIG = """
 state_dir: state

@@ -44,7 +44,9 @@ def test_rows_say_where_they_come_from_and_superseded_files_do_not_count(lake: L
     lake.land("umbrella", "activity", [request("2026-03-02T16:00:00", "b@mail")], token="hour-2")
     lake.land("umbrella", "activity", [request("2026-03-02T15:00:00", "new@mail")], token="hour-1")
     prepared(lake)
-    rows = lake.query("select user_label, _source, _window, _landed_at from landing.umbrella__activity order by _window")
+    rows = lake.query(
+        "select user_label, _source, _window, _landed_at from landing.umbrella__activity order by _window"
+    )
     assert [row[:3] for row in rows] == [("new@mail", "filter", "hour-1"), ("b@mail", "filter", "hour-2")]
     ledger = dict(lake.query("select window_token, landed_at from ops.landed_file where superseded_at is null"))
     assert {row[2]: row[3] for row in rows} == ledger
@@ -179,7 +181,9 @@ def test_a_new_tool_address_or_model_makes_everything_again(lake: Lake) -> None:
 
 def test_settings_calendar_and_catalogue_are_tables(lake: Lake) -> None:
     prepared(lake)
-    row = lake.query("select district_id, time_zone, cast(school_end as varchar), idle_gap_minutes from config.district")
+    row = lake.query(
+        "select district_id, time_zone, cast(school_end as varchar), idle_gap_minutes from config.district"
+    )
     assert row == [("maple", "America/Chicago", "15:30:00", 10)]
     assert lake.query("select as_of_at from config.district") == [(datetime(2026, 4, 14, 15, tzinfo=UTC),)]
     days = "select week_start_on, term, is_instructional from config.calendar_day where on_date = date "

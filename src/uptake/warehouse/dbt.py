@@ -189,7 +189,8 @@ def _error(failed: Sequence[dict[str, Any]], district: District, log: Path) -> B
 
 def _said(result: dict[str, Any]) -> str:
     name = result["unique_id"].split(".")[2]
-    return f"{name}: {' '.join(str(result.get('message') or result['status']).split())}"
+    message = str(result.get("message") or result["status"]).partition("\n  > in macro")[0]
+    return f"{name}: {' '.join(message.split())}"
 
 
 def _has_models(folder: str) -> bool:

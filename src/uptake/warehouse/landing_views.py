@@ -84,8 +84,8 @@ def _query(connection: duckdb.DuckDBPyConnection, pattern: Path, files: Sequence
     described = connection.execute(f"describe select * from read_parquet({quoted(str(pattern))})").fetchall()
     columns = ", ".join(f'cast("{row[0]}" as {row[1]}) as "{row[0]}"' for row in described)
     if not files:
-        unknown = "cast(null as varchar) as _source, cast(null as varchar) as _window"
-        return f"select {columns}, {unknown}, cast(null as timestamptz) as _landed_at from read_parquet({quoted(str(pattern))})"
+        unknown = "null::varchar as _source, null::varchar as _window, null::timestamptz as _landed_at"
+        return f"select {columns}, {unknown} from read_parquet({quoted(str(pattern))})"
     paths = _list(quoted(str(path)) for path in [pattern, *(file.path for file in files)])
     sources = _list(["null", *(quoted(file.source) for file in files)])
     windows = _list(["null", *(quoted(file.window) for file in files)])

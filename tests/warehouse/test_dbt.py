@@ -1,0 +1,197 @@
+"""Builds, end to end: the same rows however they came about, and an error that says what a person must do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from conftest import land_more
+from lake import DISTRICT, Lake, request, roster
+
+from uptake.errors import TransientError
+from uptake.warehouse import dbt
+from uptake.warehouse.dbt import BuildError, BuildSummary, build_warehouse, run_dbt, target_dir
+
+CopyOf = Callable[[Lake], Lake]
+
+
+def test_business_rules_hold(built: tuple[Lake, BuildSummary]) -> None:
+    """The unit tests beside the models; each names its rule."""
+    lake, _ = built
+    done = run_dbt(lake.project, lake.district, ["test", "--select", "test_type:unit"])
+    results = json.loads((target_dir(lake.project, DISTRICT) / "run_results.json").read_text())["results"]
+    failed = {
+        result["unique_id"].split(".", 2)[2]: result["message"] for result in results if result["status"] != "pass"
+    }
+    assert not failed, "\n".join(f"{name}\n{message}" for name, message in failed.items())
+    assert done.returncode == 0 and len(results) > 20
+
+
+def test_a_build_says_what_it_did(built: tuple[Lake, BuildSummary]) -> None:
+    _, summary = built
+    assert summary.models > 50 and summary.tests > 30 and summary.touched_dates == 3
+    assert 0 < summary.dbt_startup_seconds < summary.seconds
+    assert not summary.nothing_new
+
+
+@pytest.fixture(scope="module")
+def updated(
+    built: tuple[Lake, BuildSummary], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Lake, dict[str, tuple[int, str]]]:
+    """A built district after `land_more` and an ordinary build, and what its tables hold."""
+    import shutil
+
+    source, _ = built
+    root = tmp_path_factory.mktemp("updated") / "district"
+    source.project.operations.dispose()
+    shutil.copytree(source.root, root)
+    lake = Lake.at(root)
+    land_more(lake)
+    build_warehouse(lake.project, DISTRICT, run_id="second")
+    return lake, lake.contents()
+
+
+def test_an_increment_gives_the_rows_of_a_full_refresh(updated: tuple[Lake, dict[str, tuple[int, str]]]) -> None:
+    """Late rows, a superseded window, a longer page view and a student who was unknown: each rebuilt its own dates."""
+    lake, incremental = updated
+    assert lake.query("select count(*) from marts.fct_student_tool_day where student_key = 'late'")[0][0] > 3
+    assert incremental["marts.fct_student_tool_day"][0] > 20
+    build_warehouse(lake.project, DISTRICT, full_refresh=True, run_id="third")
+    assert lake.contents() == incremental
+
+
+def test_a_second_build_finds_nothing_to_do(updated: tuple[Lake, dict[str, tuple[int, str]]]) -> None:
+    lake, contents = updated
+    summary = build_warehouse(lake.project, DISTRICT, run_id="fourth")
+    assert summary.nothing_new and summary.models == 0 and summary.seconds < 5
+    assert lake.contents() == contents
+
+
+BUILD = """
+import sys
+from datetime import datetime, UTC
+from pathlib import Path
+from uptake import clock
+clock.now = lambda district: datetime(2026, 4, 14, 15, 0, tzinfo=UTC)
+from uptake.project import Project
+from uptake.warehouse.dbt import build_warehouse
+build_warehouse(Project.load(Path(sys.argv[1])), "maple")
+"""
+
+
+def test_a_killed_build_is_made_again_whole(
+    built: tuple[Lake, BuildSummary], updated: tuple[Lake, dict[str, tuple[int, str]]], copy_of: CopyOf
+) -> None:
+    """kill -9 between two facts of an increment, then a build: the rows of a build that was left alone."""
+    lake = copy_of(built[0])
+    land_more(lake)
+    log = target_dir(lake.project, DISTRICT).parent / "dbt.log"
+    log.unlink()
+    command = [sys.executable, "-c", BUILD, str(lake.root / "uptake.yaml")]
+    with subprocess.Popen(command, start_new_session=True) as build:
+        until = time.monotonic() + 120
+        while "OK created sql incremental model intermediate.int_usage_person_day" not in _text(log):
+            assert time.monotonic() < until and build.poll() is None
+            time.sleep(0.02)
+        os.killpg(build.pid, signal.SIGKILL)
+    assert "Completed successfully" not in _text(log)
+    build_warehouse(lake.project, DISTRICT)
+    assert lake.contents() == updated[1]
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _fake_dbt(results: list[dict[str, object]] | None, log: str = "") -> Callable[..., SimpleNamespace]:
+    """dbt as far as its exit code, its log and its run_results.json go."""
+
+    def run(project: object, district: object, arguments: object, **_: object) -> SimpleNamespace:
+        target = target_dir(project, DISTRICT)  # type: ignore[arg-type]
+        target.mkdir(parents=True, exist_ok=True)
+        (target.parent / "dbt.log").write_text(log)
+        if results is not None:
+            (target / "run_results.json").write_text(json.dumps({"results": results}))
+        return SimpleNamespace(returncode=1)
+
+    return run
+
+
+def test_a_failing_model_is_named_with_its_message(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    results: list[dict[str, object]] = [
+        {"unique_id": "model.uptake.dim_date", "status": "success", "message": "OK", "execution_time": 0.1},
+        {
+            "unique_id": "model.uptake.fct_result",
+            "status": "error",
+            "message": "Binder Error:\n  no column score",
+            "execution_time": 0.1,
+        },
+        {"unique_id": "test.uptake.unique_x.1a2b", "status": "fail", "message": "Got 2", "execution_time": 0.1},
+    ]
+    monkeypatch.setattr(dbt, "run_dbt", _fake_dbt(results))
+    with pytest.raises(BuildError) as caught:
+        build_warehouse(lake.project, DISTRICT)
+    assert caught.value.message == "fct_result: Binder Error: no column score (1 more failed)"
+    assert caught.value.context == {"district": DISTRICT, "model": "fct_result"}
+    assert "dbt.log" in caught.value.remedy
+
+
+def test_a_failed_build_is_due_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dbt, "run_dbt", _fake_dbt([]))
+    for _ in range(2):
+        with pytest.raises(BuildError, match="ended with an error"):
+            build_warehouse(lake.project, DISTRICT)
+
+
+def test_a_dbt_that_does_not_start_says_why(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = "02:25:04  Encountered an error:\nParsing Error\n  profile uptake not found\n"
+    monkeypatch.setattr(dbt, "run_dbt", _fake_dbt(None, log))
+    with pytest.raises(BuildError, match="Parsing Error profile uptake not found"):
+        build_warehouse(lake.project, DISTRICT)
+
+
+def test_one_build_of_a_district_at_a_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dbt, "LOCK_WAIT_SECONDS", 0.1)
+    with dbt._alone(lake.project, lake.district), pytest.raises(TransientError, match="another build"):
+        build_warehouse(lake.project, DISTRICT)
+
+
+def test_late_identity_makes_the_dates_of_its_events_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only dates on which the person was seen, and only when who they are has changed."""
+    import duckdb
+
+    from uptake.warehouse import prepare as preparation
+
+    roster(lake)
+    lake.land("umbrella", "activity", [request("2026-03-02T15:00:00", "a@mail")])
+    work = preparation.prepare(lake.project, lake.district, models_signature="m")
+    people = "intermediate.int_person_identity"
+    seen = "intermediate.int_usage_person_day"
+    with duckdb.connect(str(work.warehouse)) as connection:
+        columns = "identifier_kind varchar, identifier varchar, person_key varchar, is_student boolean"
+        connection.execute(f"create table {people} ({columns})")
+        connection.execute(f"insert into {people} values ('email', 'a@mail', 's1', true), ('email', 'x', 's2', true)")
+        days = "on_date date, identifier_kind varchar, identifier varchar, person_key varchar"
+        connection.execute(f"create table {seen} ({days})")
+        connection.execute(
+            f"""insert into {seen} values
+            ('2026-03-02', null, null, 's1'), ('2026-03-03', null, null, 's2'),
+            ('2026-03-04', 'email', 'new@mail', null),
+            ('2026-03-05', 'device', 'new@mail', null)"""
+        )
+    preparation.finish(work)
+    work = preparation.prepare(lake.project, lake.district, models_signature="m")
+    assert preparation.dates_of_changed_identities(work) == set()
+    with duckdb.connect(str(work.warehouse)) as connection:
+        connection.execute(f"insert into {people} values ('email', 'new@mail', 's3', true)")
+        connection.execute(f"update {people} set is_student = false where person_key = 's2'")
+    assert preparation.dates_of_changed_identities(work) == {date(2026, 3, 3), date(2026, 3, 4)}
