@@ -321,16 +321,18 @@ from end_told
   ) as one_move
   group by {{ by }}, dimension, org_key, subgroup
 ),
--- Schools whose totals are hidden can also exchange with one another within a column.
+-- Schools whose totals are hidden can also exchange with one another within a column, as far as the totals may move.
 {{ name }}_untotalled as (
   select
     {{ by }}, dimension, org_key, subgroup,
-    least(high - value, sum(value - low) over same_column - (value - low)) as up,
-    least(value - low, sum(high - value) over same_column - (high - value)) as down
+    least(high - value, total_up, sum(value - low) over same_column - (value - low)) as up,
+    least(value - low, total_down, sum(high - value) over same_column - (high - value)) as down
   from (
     select
       *,
-      bool_or(is_hidden and dimension = 'all_students') over (partition by {{ by }}, org_level, org_key) as is_total_hidden
+      bool_or(is_hidden and dimension = 'all_students') over (partition by {{ by }}, org_level, org_key) as is_total_hidden,
+      max(high - value) filter (where dimension = 'all_students') over (partition by {{ by }}, org_level, org_key) as total_up,
+      max(value - low) filter (where dimension = 'all_students') over (partition by {{ by }}, org_level, org_key) as total_down
     from {{ name }}_known
   ) as cell
   where is_total_hidden and org_level = 'school'
