@@ -123,15 +123,14 @@ def test_the_dirt_of_the_set_is_kept_as_what_it_is(ran: Ran) -> None:
     assert ran.lake(
         """
         SELECT count(*), count(DISTINCT district_id), count(DISTINCT "time"), count(DISTINCT coalesce(lp_id, -1)),
-            count(*) FILTER (engagement_index IS NULL), count(*) FILTER (lp_id IS NULL), count(pct_access)
+            count(*) FILTER (engagement_index IS NULL), count(*) FILTER (lp_id IS NULL)
         FROM {engagement}
         """
     ) == (
         *(expected.rows, expected.files, expected.days, expected.products),
         *(expected.without_engagement, expected.without_product),
-        ran.lake("SELECT count(pct_access) FROM {engagement}")[0],
     )
-    assert ran.lake("SELECT count(*) FROM {engagement} SEMI JOIN {products} USING (lp_id)") == (
+    assert ran.lake("SELECT count(*) FROM {engagement} WHERE lp_id IN (SELECT lp_id FROM {products})") == (
         expected.of_listed_products,
     )
     unknown = ran.lake(
@@ -150,7 +149,8 @@ def test_bands_survive(ran: Ran) -> None:
     assert not [band for band in bands if band is not None and not (band.startswith("[") and band.endswith("["))]
     assert ran.lake(
         """
-        SELECT count(*) FROM {districts} SEMI JOIN {engagement} USING (district_id) WHERE pct_free_reduced IS NOT NULL
+        SELECT count(*) FROM {districts}
+        WHERE pct_free_reduced IS NOT NULL AND district_id IN (SELECT district_id FROM {engagement})
         """
     ) == (ran.expected.bands_of_files,)
 
@@ -179,7 +179,7 @@ def test_districts_keep_their_bands_and_what_is_unknown(built: Ran) -> None:
     ) == (expected.districts, expected.unknown_states, 0)
     assert built.warehouse(
         """
-        SELECT count(*) FROM marts.dim_district SEMI JOIN marts.fct_tool_usage_summary USING (district_id)
-        WHERE free_reduced_band IS NOT NULL
+        SELECT count(*) FROM marts.dim_district
+        WHERE free_reduced_band IS NOT NULL AND district_id IN (SELECT district_id FROM marts.fct_tool_usage_summary)
         """
     ) == (expected.bands_of_files,)
