@@ -190,7 +190,7 @@ def test_pull_tells_what_came(lakeside: tuple[Project, FakeSource]) -> None:
 )
 def test_exit_codes_follow_the_error(lakeside: tuple[Project, FakeSource], error: UptakeError, code: int) -> None:
     lakeside[1].errors["people"] = error
-    found = uptake("pull")
+    found = uptake("pull", "--resource", "people")
     assert found.exit_code == code
     assert f"error: {error.message} (district lakeside, source sis, resource people" in found.stderr
     assert f"to mend it: {error.remedy}" in found.stderr

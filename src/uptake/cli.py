@@ -104,7 +104,7 @@ def init(config: ConfigOption = None) -> None:
 
 
 @app.command()
-def pull(  # noqa: PLR0917 - typer makes each an option
+def pull(
     config: ConfigOption = None,
     district: DistrictOption = None,
     source: SourceOption = None,

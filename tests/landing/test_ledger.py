@@ -17,6 +17,7 @@ from uptake.operations.session import open_engine, reading
 
 AT = At("lakeside", "sis", "people")
 NOON = datetime(2026, 4, 14, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 FIRST = Window.between("full", None, NOON)
 SECOND = Window.between("incremental", NOON, NOON + timedelta(hours=1))
 
@@ -100,6 +101,30 @@ def test_a_window_that_became_empty_takes_its_rows_away(engine: Engine) -> None:
     commit(engine, SECOND, file("a"), is_entity=False)
     assert commit(engine, SECOND, None, is_entity=False).superseded == 1
     assert live(engine) == []
+
+
+def test_a_span_that_is_asked_for_again_in_one_piece_replaces_its_pieces(engine: Engine) -> None:
+    hours = [Window.between("interval", NOON + hour * HOUR, NOON + (hour + 1) * HOUR) for hour in range(4)]
+    for hour, content in zip(hours, "abcd", strict=True):
+        commit(engine, hour, file(content), quarantine(content), is_entity=False)
+    (held, *_) = [row for row in ledger.quarantine_files(engine, "lakeside") if row.window_token == hours[1].token]
+    ledger.commit_replay(
+        engine,
+        AT,
+        Window("file", ledger.replay_token(held.id)),
+        held_id=held.id,
+        run_id="run",
+        namespace="fake",
+        file=file("r"),
+        quarantined=[],
+        record=Record("replay", rows_in=1, rows_out=1, rows_quarantined=0),
+    )
+    commit(engine, Window.between("interval", NOON, NOON + 3 * HOUR), file("x"), quarantine("x"), is_entity=False)
+    assert live(engine) == ["d", "x"]
+    waiting = [row.path[-9] for row in ledger.quarantine_files(engine, "lakeside")]
+    assert sorted(waiting) == ["d", "x"]
+    commit(engine, hours[0], file("e"), is_entity=False)  # a piece does not replace the whole
+    assert sorted(live(engine)) == ["d", "e", "x"]
 
 
 def test_other_sources_and_resources_are_left_alone(engine: Engine) -> None:
@@ -215,7 +240,7 @@ def test_sources_land_at_the_same_time(engine: Engine) -> None:
     def lands(source: str) -> None:
         try:
             for hour in range(15):
-                window = Window.between("interval", NOON, NOON + timedelta(hours=hour + 1))
+                window = Window.between("interval", NOON + hour * HOUR, NOON + (hour + 1) * HOUR)
                 commit(engine, window, file("a"), at=At("lakeside", source, "visits"), is_entity=False)
         except BaseException as error:  # noqa: BLE001 - shown by the assertion
             failures.append(error)

@@ -48,7 +48,7 @@ def open_door(project: Project, district: District) -> tuple[Door, Vault]:
     return Door(district.id, keyring, vault, load_catalogue(district.tool_catalogue)), vault
 
 
-def land(  # noqa: PLR0917
+def land(
     project: Project,
     district: District,
     settings: SourceSettings,

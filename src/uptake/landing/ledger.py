@@ -6,6 +6,7 @@ is committed in one transaction, so a crash leaves the whole window or nothing o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -176,32 +177,71 @@ def commit_window(
     """
     now = _now()
     with writing(engine) as session:
-        mine = list(_live(session, at, LandedFile.window_token == window.token))
-        open_quarantine = list(session.scalars(select(QuarantineFile).filter_by(**at.columns(), superseded_at=None)))
-        my_quarantine = [row for row in open_quarantine if row.window_token == window.token]
-        replays = [replay_token(row.id) for row in my_quarantine if row.replayed_at is not None]
-
-        same = next((row for row in mine if file and row.content_hash == file.content_hash), None)
+        again = _Again(session, at, window)
+        same = next((row for row in again.files if file and row.content_hash == file.content_hash), None)
         if same is None and is_entity and file:
             newest = _live(session, at).first()
             same = newest if newest is not None and newest.content_hash == file.content_hash else None
-        outdated = [row for row in mine if row is not same]
-        if replays:
-            outdated += [row for row in _live(session, at, LandedFile.window_token.in_(replays)) if row is not same]
+        outdated = [row for row in again.files if row is not same]
         for row in outdated:
             row.superseded_at = now
         if file is not None and same is None:
             session.add(_landed(at, window, file, run_id=run_id, namespace=namespace, landed_at=now))
-        everything = window.mode == "full" and is_entity
-        _replace_quarantine(open_quarantine, quarantined, now, token=window.token, everything=everything)
-        known = {row.path for row in my_quarantine if row.superseded_at is None}
+        kept = again.close_quarantine(quarantined, now, everything=window.mode == "full" and is_entity)
         session.add_all(
-            _quarantined(at, window.token, new, run_id=run_id, now=now) for new in quarantined if new.path not in known
+            _quarantined(at, window.token, new, run_id=run_id, now=now) for new in quarantined if new.path not in kept
         )
         session.add(_outcome(at, run_id, record, now))
         landed = file is not None and same is None
         is_orphan = file is not None and not landed and not _is_named(session, file.path)
         return Committed(landed=landed, superseded=len(outdated), is_orphan=is_orphan)
+
+
+class _Again:
+    """What a window brings again: what it landed before itself, what windows inside its span landed (a day is asked
+    for after its hours were), and what was replayed out of either's quarantine."""
+
+    def __init__(self, session: Session, at: At, window: Window) -> None:
+        is_inside = LandedFile.window_token == window.token
+        if window.mode == "interval":
+            is_inside |= (
+                (LandedFile.window_mode == "interval")
+                & (LandedFile.window_start >= window.start)
+                & (LandedFile.window_end <= window.end)
+            )
+        self._waiting = list(session.scalars(select(QuarantineFile).filter_by(**at.columns(), superseded_at=None)))
+        self._window = window
+        replays = [
+            replay_token(row.id) for row in self._waiting if row.replayed_at and self._is_inside(row.window_token)
+        ]
+        if replays:
+            is_inside |= LandedFile.window_token.in_(replays)
+        self.files = list(_live(session, at, is_inside))
+
+    def close_quarantine(self, new: Sequence[NewQuarantine], now: datetime, *, everything: bool) -> set[str]:
+        """Close what came again: in this window, anywhere after a full sync, and in other windows that hold exactly
+        the rows of a new file (a look-back reads the same broken row many times). Returns paths that stay as they are.
+        """
+        paths = {entry.path for entry in new}
+        marks = {_mark(entry.path) for entry in new}
+        kept = set()
+        for row in self._waiting:
+            if row.window_token == self._window.token and row.path in paths and row.replayed_at is None:
+                kept.add(row.path)
+            elif everything or self._is_inside(row.window_token) or _mark(row.path) in marks:
+                row.superseded_at = now
+        return kept
+
+    def _is_inside(self, token: str) -> bool:
+        if token == self._window.token:
+            return True
+        span = _INTERVAL.fullmatch(token)
+        mine = _INTERVAL.fullmatch(self._window.token)
+        return span is not None and mine is not None and span[1] >= mine[1] and span[2] <= mine[2]
+
+
+# As `Window.between` writes it; stamps of one length, so that they compare as text.
+_INTERVAL = re.compile(r"interval-(\d{8}T\d{6}Z)-(\d{8}T\d{6}Z)")
 
 
 def _landed(at: At, window: Window, file: NewFile, *, run_id: str, namespace: str, landed_at: datetime) -> LandedFile:
@@ -249,20 +289,6 @@ def _live(session: Session, at: At, *where: ColumnElement[bool]) -> ScalarResult
 
 def _is_named(session: Session, path: str) -> bool:
     return session.scalars(select(LandedFile.id).where(LandedFile.path == path).limit(1)).first() is not None
-
-
-def _replace_quarantine(
-    rows: Sequence[QuarantineFile], new: Sequence[NewQuarantine], now: datetime, *, token: str, everything: bool
-) -> None:
-    """Close what this window brought again: its own files, every file of the resource after a full sync, and files of
-    other windows that hold exactly the rows of a new one (a look-back reads the same broken row many times)."""
-    paths = {entry.path for entry in new}
-    marks = {_mark(entry.path) for entry in new}
-    for row in rows:
-        if row.window_token == token and row.path in paths and row.replayed_at is None:
-            continue
-        if everything or row.window_token == token or _mark(row.path) in marks:
-            row.superseded_at = now
 
 
 def _mark(path: str) -> str:
