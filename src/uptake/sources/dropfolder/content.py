@@ -100,11 +100,8 @@ class Text:
 
     def _bytes(self) -> Iterator[bytes]:
         pieces: Iterator[bytes] = chunks(self.path) if self.held is None else iter((self.held,))
-        skip = self.skip
-        for piece in pieces:
-            if skip < len(piece):
-                yield piece[skip:] if skip else piece
-            skip = max(0, skip - len(piece))
+        yield next(pieces, b"")[self.skip :]
+        yield from pieces
 
 
 class _Joined(io.RawIOBase):
