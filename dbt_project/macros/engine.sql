@@ -136,3 +136,7 @@
 {% macro seconds_between(first, last) -%}
   date_diff('second', {{ first }}, {{ last }})
 {%- endmacro %}
+
+{% macro list_has(list, value) -%}
+  list_contains({{ list }}, {{ value }})
+{%- endmacro %}

@@ -1,0 +1,144 @@
+-- Tools that nobody approved and hosts that are in no catalogue, over the last four weeks and the four before. A host that
+-- fewer than n students visited can say much of them, so such hosts are one row together.
+with district as (
+
+  select * from {{ source("config", "district") }}
+
+),
+
+through as (
+
+  select
+    data_complete_through,
+    {{ days_after("data_complete_through", -27) }} as recent_from,
+    {{ days_after("data_complete_through", -55) }} as before_from
+  from {{ ref("int_district_through") }}
+
+),
+
+seen as (
+
+  select
+    cast(null as varchar) as tool_key,
+    person_day.host,
+    person_day.on_date,
+    person_day.person_key as student_key,
+    person_day.events
+  from {{ ref("int_usage_person_day") }} as person_day
+  where person_day.exclusion_reason is null
+    and person_day.is_student
+    and person_day.tool_key is null
+    and person_day.host is not null
+
+  union all
+
+  select fact.tool_key, cast(null as varchar) as host, fact.on_date, fact.student_key, fact.events
+  from {{ ref("fct_student_tool_day") }} as fact
+  inner join {{ ref("dim_tool") }} as tool on tool.tool_key = fact.tool_key
+  where tool.approval_status = 'unapproved'
+
+),
+
+windowed as (
+
+  select
+    seen.*,
+    seen.on_date >= through.recent_from as is_recent,
+    span.school_key
+  from seen
+  inner join through on seen.on_date between through.before_from and through.data_complete_through
+  left join {{ ref("int_student_school_span") }} as span
+    on span.student_key = seen.student_key and seen.on_date between span.starts_on and span.ends_on
+
+),
+
+first_seen as (
+
+  select tool_key, host, min(on_date) as first_seen_on
+  from seen
+  group by tool_key, host
+
+),
+
+counted as (
+
+  select
+    tool_key,
+    host,
+    max(on_date) as last_seen_on,
+    sum(case when is_recent then events else 0 end) as events,
+    count(distinct case when is_recent then student_key end) as students,
+    count(distinct case when is_recent then school_key end) as schools,
+    count(distinct case when not is_recent then student_key end) as students_before
+  from windowed
+  group by tool_key, host
+
+),
+
+large as (
+
+  select counted.*, first_seen.first_seen_on
+  from counted
+  inner join first_seen
+    on first_seen.host is not distinct from counted.host and first_seen.tool_key is not distinct from counted.tool_key
+  cross join district
+  where counted.students >= district.minimum_n
+
+),
+
+small as (
+
+  -- As many hosts as it takes; of a single one its name would be all that is hidden.
+  select count(*) as hosts
+  from counted
+  cross join district
+  where counted.students < district.minimum_n and counted.tool_key is null
+  having count(*) > 1
+
+)
+
+select
+  district.district_id,
+  coalesce(large.host, address.host) as host,
+  large.tool_key,
+  coalesce(tool.tool_name, large.host) as tool_name,
+  case when large.tool_key is null then 'unmatched' else 'unapproved' end as status,
+  large.first_seen_on,
+  large.last_seen_on,
+  cast(large.events as bigint) as events,
+  cast(large.students as bigint) as students,
+  cast(large.schools as bigint) as schools,
+  cast(case when large.students_before >= district.minimum_n then large.students_before end as bigint)
+    as students_previous_4_weeks,
+  case when large.students_before >= district.minimum_n then large.students / cast(large.students_before as double) end
+    as growth_ratio,
+  case when large.students_before < district.minimum_n then 'small_count_low' end as suppression_reason,
+  through.data_complete_through
+from large
+cross join district
+cross join through
+left join {{ ref("dim_tool") }} as tool on tool.tool_key = large.tool_key
+left join (
+  select tool_id as tool_key, min(host) as host from {{ source("config", "tool_address") }} group by tool_id
+) as address on address.tool_key = large.tool_key
+
+union all
+
+select
+  district.district_id,
+  'other hosts' as host,
+  cast(null as varchar),
+  concat('Other hosts, each with fewer than ', district.minimum_n, ' students'),
+  'unmatched',
+  cast(null as date),
+  cast(null as date),
+  cast(null as bigint),
+  cast(null as bigint),
+  cast(null as bigint),
+  cast(null as bigint),
+  cast(null as double),
+  'fewer_than_n_students',
+  through.data_complete_through
+from small
+cross join district
+cross join through

@@ -1,0 +1,229 @@
+-- What each contract cost this school year so far, and the use that it bought. Cost and use are of the same days: the cost is
+-- the contract's monthly costs, the last month by its instructional days so far.
+with district as (
+
+  select * from {{ source("config", "district") }}
+
+),
+
+through as (
+
+  select data_complete_through from {{ ref("int_district_through") }}
+
+),
+
+year as (
+
+  -- The school year of the last complete day; between two years, the one that ended.
+  select school_year, min(on_date) as year_starts_on
+  from {{ source("config", "calendar_day") }}
+  where school_year = (
+    select max_by(calendar_day.school_year, calendar_day.on_date)
+    from {{ source("config", "calendar_day") }} as calendar_day
+    cross join through
+    where calendar_day.on_date <= through.data_complete_through
+  )
+  group by school_year
+
+),
+
+contract as (
+
+  select
+    contract.*,
+    year.school_year,
+    greatest(contract.starts_on, year.year_starts_on) as period_starts_on,
+    least(contract.ends_on, through.data_complete_through) as period_ends_on
+  from {{ ref("dim_contract") }} as contract
+  cross join year
+  cross join through
+  where contract.ends_on >= year.year_starts_on and contract.starts_on <= through.data_complete_through
+
+),
+
+month_day as (
+
+  -- Of each month of a contract: how much of it lies in the period, by days with instruction, or by days where there are none.
+  select
+    contract.contract_key,
+    {{ month_start("day.on_date") }} as month_starts_on,
+    {{ count_where("day.is_instructional and day.on_date between contract.period_starts_on and contract.period_ends_on") }}
+      as instructional_days_so_far,
+    {{ count_where("day.is_instructional") }} as instructional_days,
+    {{ count_where("day.on_date between contract.period_starts_on and contract.period_ends_on") }} as days_so_far,
+    count(*) as days
+  from contract
+  inner join {{ source("config", "calendar_day") }} as day
+    on day.on_date between contract.starts_on and contract.ends_on and day.school_year = contract.school_year
+  group by contract.contract_key, {{ month_start("day.on_date") }}
+
+),
+
+cost as (
+
+  select
+    month_day.contract_key,
+    cast(
+      sum(
+        period.cost_usd * case
+          when month_day.instructional_days > 0
+            then month_day.instructional_days_so_far / cast(month_day.instructional_days as double)
+          else month_day.days_so_far / cast(month_day.days as double)
+        end
+      ) as decimal(18, 2)
+    ) as cost_usd
+  from month_day
+  inner join {{ ref("fct_contract_period") }} as period
+    on period.contract_key = month_day.contract_key and period.month_starts_on = month_day.month_starts_on
+  group by month_day.contract_key
+
+),
+
+student_use as (
+
+  select
+    contract.contract_key,
+    fact.student_key,
+    fact.minutes_method,
+    sum(fact.active_minutes) as active_minutes
+  from contract
+  cross join district
+  inner join {{ ref("fct_student_tool_day") }} as fact
+    on fact.tool_key = contract.tool_key
+    and fact.on_date between contract.period_starts_on and contract.period_ends_on
+    and {{ counts_for_leaders("fact.is_in_school", "district.count_out_of_school") }}
+  group by contract.contract_key, fact.student_key, fact.minutes_method
+
+),
+
+active as (
+
+  select contract_key, count(distinct student_key) as active_students
+  from student_use
+  group by contract_key
+
+),
+
+-- Minutes of different methods are never added: the method with the most minutes speaks for the tool.
+hours as (
+
+  select
+    contract_key,
+    max_by(minutes_method, active_minutes) as minutes_method,
+    max(active_minutes) / 60.0 as active_hours
+  from (
+    select contract_key, minutes_method, sum(active_minutes) as active_minutes
+    from student_use
+    where active_minutes is not null
+    group by contract_key, minutes_method
+  ) as by_method
+  group by contract_key
+
+),
+
+eligible as (
+
+  select contract.contract_key, count(distinct span.student_key) as eligible_students
+  from contract
+  inner join {{ ref("int_student_school_span") }} as span
+    on contract.period_ends_on between span.starts_on and span.ends_on
+  left join {{ ref("dim_tool") }} as tool on tool.tool_key = contract.tool_key
+  where coalesce({{ list_length("tool.licensed_grades") }}, 0) = 0
+    or {{ list_has("tool.licensed_grades", "span.grade") }}
+  group by contract.contract_key
+
+),
+
+has_usage_source as (
+
+  select count(*) > 0 as is_there from {{ ref("int_data_through") }} where is_usage
+
+),
+
+measured as (
+
+  select
+    contract.*,
+    coalesce(cost.cost_usd, 0) as cost_usd,
+    coalesce(active.active_students, 0) as active_students,
+    coalesce(eligible.eligible_students, 0) as eligible_students,
+    hours.minutes_method,
+    hours.active_hours,
+    case
+      when contract.tool_key is null then 'tool_not_in_catalogue'
+      when not has_usage_source.is_there then 'no_usage_source'
+      when coalesce(active.active_students, 0) < district.minimum_n then 'small_count_low'
+      when contract.price_basis = 'site'
+        and coalesce(eligible.eligible_students, 0) - coalesce(active.active_students, 0) < district.minimum_n
+        then 'small_count_high'
+    end as suppression_reason,
+    contract.price_basis = 'per_seat' and contract.seats > 0 as has_seats
+  from contract
+  cross join district
+  cross join has_usage_source
+  left join cost on cost.contract_key = contract.contract_key
+  left join active on active.contract_key = contract.contract_key
+  left join hours on hours.contract_key = contract.contract_key
+  left join eligible on eligible.contract_key = contract.contract_key
+
+),
+
+shown as (
+
+  select
+    *,
+    suppression_reason is null as is_shown,
+    -- What is known of a small count is its end: of so few, waste is at least what it would be were they n - 1.
+    case
+      when suppression_reason = 'small_count_low' then (select minimum_n - 1 from district)
+      when suppression_reason is null then active_students
+    end as active_at_most
+  from measured
+
+)
+
+select
+  shown.district_id,
+  shown.contract_key,
+  shown.tool_key,
+  coalesce(tool.tool_name, shown.tool_name_on_contract) as tool_name,
+  shown.vendor_name,
+  shown.school_year,
+  shown.period_starts_on,
+  shown.period_ends_on,
+  shown.cost_usd,
+  cast(shown.price_usd as decimal(18, 2)) as price_usd,
+  shown.price_basis,
+  cast(shown.seats as bigint) as seats,
+  cast(case when shown.is_shown and shown.has_seats then shown.active_students end as bigint) as seats_used,
+  case when shown.is_shown and shown.has_seats then shown.active_students / cast(shown.seats as double) end as utilisation_rate,
+  cast(case when shown.is_shown then shown.active_students end as bigint) as active_students,
+  case when shown.is_shown then cast(shown.cost_usd as double) / shown.active_students end as cost_per_active_student_usd,
+  case when shown.is_shown then shown.active_hours end as active_hours,
+  case when shown.is_shown then shown.minutes_method end as minutes_method,
+  case when shown.is_shown and shown.active_hours > 0 then cast(shown.cost_usd as double) / shown.active_hours end
+    as cost_per_active_hour_usd,
+  cast(
+    case
+      when shown.has_seats and shown.active_at_most is not null
+        then cast(shown.cost_usd as double) * greatest(shown.seats - shown.active_at_most, 0) / shown.seats
+      when not shown.has_seats and shown.active_at_most is not null and shown.eligible_students > 0
+        then cast(shown.cost_usd as double)
+          * greatest(shown.eligible_students - shown.active_at_most, 0) / shown.eligible_students
+    end as decimal(18, 2)
+  ) as wasted_usd,
+  case
+    when shown.active_at_most is null then null
+    when shown.has_seats then 'unused_seats'
+    when shown.eligible_students > 0 then 'estimated_from_adoption'
+  end as waste_method,
+  shown.renewal_on,
+  {{ days_after("shown.renewal_on", "-district.renewal_notice_days") }} as decide_by_on,
+  cast({{ days_between("cast(timezone(district.time_zone, district.as_of_at) as date)", "shown.renewal_on") }} as bigint)
+    as days_to_renewal,
+  shown.suppression_reason,
+  through.data_complete_through
+from shown
+cross join district
+cross join through
+left join {{ ref("dim_tool") }} as tool on tool.tool_key = shown.tool_key
