@@ -167,24 +167,23 @@ def _migrated() -> Path:
     return path
 
 
-def make_project(folder: Path, *, district: str = "lakeside", operations_url: str | None = None) -> Project:
-    """A district with one source `sis` of kind `fake`, its state under `folder`."""
+def make_project(folder: Path, *, sources: Sequence[str] = ("sis",)) -> Project:
+    """The district `lakeside` with sources of kind `fake`, its state under `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     catalogue = folder / "tools.csv"
     catalogue.write_text(CATALOGUE)
     years = (Span(name="2025-26", starts_on="2025-08-18", ends_on="2026-06-05"),)
     place = District(
-        id=district,
+        id="lakeside",
         name="Lakeside",
         time_zone="America/Chicago",
         calendar=Calendar(school_years=years),
-        sources=(SourceSettings(name="sis", kind="fake"),),
+        sources=tuple(SourceSettings(name=name, kind="fake") for name in sources),
         tool_catalogue=catalogue,
     )
-    if operations_url is None:
-        state = folder / "var" / "operations"
-        state.mkdir(parents=True, exist_ok=True)
-        if not (state / "uptake.db").exists():
-            shutil.copyfile(_migrated(), state / "uptake.db")
-    config = UptakeConfig(districts=(place,), state_dir=folder / "var", operations_url=operations_url)
+    state = folder / "var" / "operations"
+    state.mkdir(parents=True, exist_ok=True)
+    if not (state / "uptake.db").exists():
+        shutil.copyfile(_migrated(), state / "uptake.db")
+    config = UptakeConfig(districts=(place,), state_dir=folder / "var")
     return Project(config, folder / "uptake.yaml")
