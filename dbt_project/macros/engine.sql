@@ -140,3 +140,7 @@
 {% macro list_has(list, value) -%}
   list_contains({{ list }}, {{ value }})
 {%- endmacro %}
+
+{% macro lists_overlap(list, texts) -%}
+  list_has_any({{ list }}, ['{{ texts | join("', '") }}'])
+{%- endmacro %}

@@ -10,7 +10,7 @@ with event as (
     source,
     case when request_type = 'dns' then 'hour_bucket' else 'filter_sessionised' end as minutes_method,
     cast(null as double) as interaction_seconds,
-    case when verdict = 'blocked' then 'blocked' end as exclusion_reason
+    case when verdict = 'blocked' then 'blocked' when is_background then 'background' end as exclusion_reason
   from {{ ref("stg_umbrella__activity") }}
 
   union all

@@ -1,5 +1,5 @@
 -- Requests that the filter saw, each delivery of them. An identity may be a user, a device or a network: only a user is a
--- person.
+-- person. Requests that devices make by themselves are known by the filter's own categories.
 select
   event_key,
   "timestamp" as occurred_at,
@@ -12,6 +12,7 @@ select
   coalesce(url, domain, 'unknown') as address,
   verdict,
   type as request_type,
+  coalesce({{ lists_overlap("categories", background_categories()) }}, false) as is_background,
   _source as source,
   _landed_at as landed_at,
   _window as landed_window

@@ -14,5 +14,6 @@ select
   address,
   verdict,
   request_type,
+  is_background,
   source
 from request
