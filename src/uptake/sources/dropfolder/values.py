@@ -88,7 +88,7 @@ def _with_comma(text: pa.Array) -> tuple[pa.Array, Wrong]:
     text = pc.utf8_trim_whitespace(text)
     fits = pc.match_substring_regex(text, _WITH_COMMA)
     plain = pc.replace_substring(pc.replace_substring_regex(text, r"[. \x{00A0}\x{202F}]", ""), ",", ".")
-    return pc.if_else(fits, plain, pa.scalar(None, pa.string())), _where("not_number", pc.invert(fits))
+    return plain, _where("not_number", pc.invert(fits))
 
 
 def _plain_number(text: pa.Array, *, is_integer: bool) -> pa.Array:
@@ -150,7 +150,7 @@ def _instants(text: pa.Array, formats: tuple[str, ...], zone: str | None) -> tup
             CASE
                 WHEN is_zoned THEN read_at
                 WHEN timezone({zone_sql}, earlier) = read_at THEN earlier::TIMESTAMP
-                WHEN shown = read_at THEN later::TIMESTAMP
+                ELSE later::TIMESTAMP
             END AS instant,
             read_at IS NOT NULL AND NOT is_zoned AND shown <> read_at AS is_skipped,
             read_at IS NOT NULL AS is_read
