@@ -111,7 +111,7 @@ def test_page_views_reach_back_no_further_than_canvas_does(vendor: Vendor) -> No
     with source(vendor) as canvas:
         for since in (None, NOW - timedelta(days=300)):
             first = canvas.windows(resource, since=since, until=NOW, full=False)[0].start
-            assert first == (NOW - timedelta(days=30)).replace(hour=0)
+            assert first == (NOW - timedelta(days=29)).replace(hour=0), "the oldest day that Canvas has whole"
         today = canvas.windows(resource, since=NOW - timedelta(hours=1), until=NOW, full=False)
     assert [(window.start, window.end) for window in today] == [
         (NOW.replace(hour=0), NOW.replace(hour=0) + timedelta(days=1))

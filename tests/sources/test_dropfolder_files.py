@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from uptake.sources.dropfolder.content import inspect
 from uptake.sources.dropfolder.mapping import fingerprint
+from uptake.sources.dropfolder.readers import read_text
 
 ENCODINGS = {
     "utf-8": "utf-8",
@@ -206,12 +207,20 @@ def test_a_file_too_large_to_hold_is_read_twice_and_comes_out_the_same(
     monkeypatch.setattr("uptake.sources.dropfolder.content.IN_MEMORY", 1000)
     monkeypatch.setattr("uptake.sources.dropfolder.source.IN_MEMORY", 1000)
     monkeypatch.setattr("uptake.sources.dropfolder.content.CHUNK", 128)
+    looks: list[Path] = []
+
+    def counted(path: Path, mapping: Any) -> Any:
+        looks.append(path)
+        return read_text(path, mapping)
+
+    monkeypatch.setattr("uptake.sources.dropfolder.source.read_text", counted)
     rows = "".join(f"{n},José,{n}\n" for n in range(1000)) + "1000,cut\n"
     for place, encoding in enumerate(("utf-8", "utf-16", "cp1252")):
         batch = take_one(tmp_path / str(place), "a.csv.gz", f"Id,Who,Minutes\n{rows}".encode(encoding))
         assert batch.table["id"].to_pylist() == [str(n) for n in range(1000)]
         assert set(batch.table["who"].to_pylist()) == {"José"}
         assert [reject.raw for reject in batch.rejects] == ["1000,cut"]
+        assert len(looks) == 2 * (place + 1)
     broken = take_one(tmp_path / "broken", "a.csv", f'Id,Who,Minutes\n{rows}"1001,a,2\n')
     assert refusal(broken)[0] == "unclosed_quote"
 

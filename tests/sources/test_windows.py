@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uptake.contracts import Field, Resource
-from uptake.sources.windows import DAY, HOUR, WEEK, entity_windows, tiles
+from uptake.sources.windows import DAY, HOUR, WEEK, entity_windows, next_start, tiles
 
 NOW = datetime(2026, 4, 14, 12, 30, tzinfo=UTC)  # a Tuesday
 moments = st.datetimes(datetime(2025, 1, 1), datetime(2026, 12, 31)).map(lambda moment: moment.replace(tzinfo=UTC))
@@ -63,3 +63,10 @@ def test_an_entity_is_one_window() -> None:
         entity_windows(without, since, NOW, full=False),
     ):
         assert [w.mode for w in windows] == ["full"]
+
+
+@given(moments, st.sampled_from([HOUR, DAY, WEEK]))
+def test_the_next_start_is_where_a_tile_begins(moment: datetime, step: timedelta) -> None:
+    start = next_start(moment, step)
+    assert moment <= start < moment + step
+    assert tiles(start, start + step, (step,))[0].start == start

@@ -22,7 +22,7 @@ from uptake.parsing import parse_records
 from uptake.sources.api import BATCH_ROWS, ApiSettings, ApiSource, utc_text
 from uptake.sources.auth import BearerToken
 from uptake.sources.paging import Page, ahead, gathered, link_pages, rows_at_top, rows_in
-from uptake.sources.windows import DAY, WEEK, entity_windows, tiles
+from uptake.sources.windows import DAY, WEEK, entity_windows, next_start, tiles
 
 _ID = pa.int64()
 _DAILY = timedelta(days=1)
@@ -309,7 +309,8 @@ class Canvas(ApiSource):
     def windows(self, resource: Resource, *, since: datetime | None, until: datetime, full: bool) -> list[Window]:
         if resource.kind == "entity":
             return entity_windows(resource, since, until, full)
-        first = until - self._history
+        # A window that Canvas no longer holds whole would replace what was landed of it by less.
+        first = next_start(until - self._history + _ACTIVITY_MARGIN, DAY)
         return tiles(max(since, first) if since and not full else first, until, (WEEK, DAY))
 
     def pull(self, resource: Resource, window: Window) -> Iterator[Batch]:

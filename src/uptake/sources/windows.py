@@ -18,6 +18,11 @@ def entity_windows(resource: Resource, since: datetime | None, until: datetime, 
     return [Window.between("incremental", since, until)]
 
 
+def next_start(moment: datetime, step: timedelta) -> datetime:
+    """The first moment at or after `moment` at which a tile of `step` begins."""
+    return _MONDAY - (_MONDAY - moment) // step * step
+
+
 def tiles(since: datetime, until: datetime, steps: Sequence[timedelta]) -> list[Window]:
     """[since, until) widened to whole tiles of the smallest step, each of `steps` a multiple of the next.
 
