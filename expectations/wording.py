@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import great_expectations.expectations as gxe
@@ -19,9 +20,11 @@ def no_rows(check_id: str, query: str, description: str, remedy: str, severity: 
     )
 
 
-def key_is_whole_and_unique(area: str, table: str, columns: tuple[str, ...], remedy: str) -> list[Any]:
-    """Two expectations: the columns name one row, and none of them is null."""
-    missing = " OR ".join(f"{column} IS NULL" for column in columns)
+def key_is_whole_and_unique(
+    area: str, table: str, columns: Sequence[str], nullable: Collection[str], remedy: str
+) -> list[Any]:
+    """Two expectations: the columns name one row, and none of them is null unless it may be."""
+    missing = " OR ".join(f"{column} IS NULL" for column in columns if column not in nullable)
     named = ", ".join(columns)
     unique = (
         check(
@@ -41,15 +44,13 @@ def key_is_whole_and_unique(area: str, table: str, columns: tuple[str, ...], rem
             column=columns[0],
         )
     )
-    return [
-        unique,
-        no_rows(
-            f"{area}.{table}.key_not_null",
-            f"SELECT {named} FROM {{batch}} WHERE {missing}",
-            f"Every row has {named}.",
-            remedy,
-        ),
-    ]
+    whole = no_rows(
+        f"{area}.{table}.key_not_null",
+        f"SELECT {named} FROM {{batch}} WHERE {missing}",
+        f"Every row has {named}.",
+        remedy,
+    )
+    return [unique, whole]
 
 
 def between(

@@ -169,6 +169,7 @@ def test_a_critical_failure_keeps_the_last_good_snapshot_and_says_since_when(pro
     again = publish(project, candidate_of(project))
     third = status_of(project, project.district("maple"))
     assert (third["snapshot_id"], third["failing_checks"], third["failing_checks_since"]) == (again, [], None)
+    assert not (project.published("maple") / "rejected.json").exists()
 
 
 def test_status_before_the_first_publication(project: Project) -> None:
@@ -237,6 +238,28 @@ def test_a_publication_cut_short_is_finished_by_the_next_run(
     assert found is not None and found.id == candidate.id
     assert publish_latest(project, project.district("maple"), "run-2").id == candidate.id
     assert snapshot_rows(project) == {good: "published", candidate.id: "published"}
+
+
+def test_a_run_killed_before_it_said_so_is_recorded_by_the_next(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = candidate_of(project)
+    with monkeypatch.context() as patch:
+        patch.setattr("uptake.warehouse.publish._record", lambda *_: None)
+        publish(project, first)
+    assert snapshot_rows(project) == {first.id: "candidate"}
+    second = publish(project, candidate_of(project))
+    assert snapshot_rows(project) == {first.id: "published", second: "published"}
+
+
+def test_a_rejection_older_than_what_is_up_is_not_told(project: Project) -> None:
+    with pytest.raises(CheckError):
+        publish(project, candidate_of(project), LEAK)
+    stale = (project.published("maple") / "rejected.json").read_bytes()
+    publish(project, candidate_of(project))
+    (project.published("maple") / "rejected.json").write_bytes(stale)  # killed before it was removed
+    assert status_of(project, project.district("maple"))["failing_checks"] == []
+    assert (current_snapshot(project, "maple") or pytest.fail()).rejected is None
 
 
 def test_the_last_five_stay_and_every_manifest(project: Project) -> None:

@@ -166,6 +166,16 @@ TABLES: dict[str, tuple[str | None, str]] = {
 }
 
 
+KEYS = {
+    "mart_adoption": ["district_id", "org_level", "org_key", "week_start_on", "tool_key", "dimension", "subgroup"],
+    "mart_value": ["district_id", "contract_key"],
+    "mart_quarantine": ["district_id", "source", "resource", "reason", "column_name"],
+    "mart_reconciliation": ["district_id", "source", "resource", "measure"],
+    "dim_student": ["student_key"],
+    "fct_student_tool_day": ["district_id", "student_key", "tool_key", "on_date", "is_in_school"],
+}
+
+
 def make_project(root: Path) -> Project:
     district = District(
         id=DISTRICT,
@@ -187,12 +197,16 @@ def write_warehouse(project: Project, **changed: str) -> None:
         connection.execute("CREATE SCHEMA marts")
         for name, (_, sql) in tables.items():
             connection.execute(f"CREATE TABLE marts.{name} AS {sql}")
+
+    def meta(name: str, audience: str | None) -> dict[str, object]:
+        return {"snapshot": audience, "key": KEYS.get(name)} if audience else {}
+
     nodes = {
         f"model.uptake.{name}": {
             "name": name,
             "alias": name,
             "schema": "marts",
-            "config": {"materialized": "table", "meta": {"snapshot": audience} if audience else {}},
+            "config": {"materialized": "table", "meta": meta(name, audience)},
         }
         for name, (audience, _) in tables.items()
     }

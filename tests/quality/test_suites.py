@@ -333,7 +333,7 @@ def test_a_refused_table_is_named(
 
 
 def test_a_configured_source_that_never_came_is_a_warning(suites: Callable[[Facts], list[Suite]]) -> None:
-    facts = Facts("maple", ("sis", "lms"), 10, {"leaders": {"mart_source_health": {}}, "restricted": {}}, {})
+    facts = Facts("maple", ("sis", "lms"), 10, {"leaders": {"mart_source_health": {}}, "restricted": {}}, {}, {})
     [suite] = [suite for suite in suites(facts) if suite.area == "landing"]
     [seen] = [e for e in suite.expectations if e.meta["check_id"].endswith("every_source_seen")]  # type: ignore[index]
     batch = "(SELECT 'sis' AS source, now() AS last_good_pull_at) AS batch"

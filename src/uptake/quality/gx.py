@@ -32,7 +32,7 @@ from great_expectations.execution_engine import sqlalchemy_execution_engine
 
 from uptake.errors import PermanentError
 from uptake.quality.suite import Result, Suite
-from uptake.warehouse.snapshot import Audience
+from uptake.warehouse.snapshot import MEMORY_LIMIT, Audience
 
 KEEP_RUNS = 20
 CANARY_ROWS = "SELECT * FROM (VALUES (1, 'one'), (2, 'two'), (3, NULL)) AS canary (number, word)"
@@ -60,7 +60,9 @@ def validate(
         validations = {}
         for audience, file in files.items():
             source = context.data_sources.add_sql(
-                audience, connection_string=f"duckdb:///{file}?access_mode=read_only", create_temp_table=False
+                audience,
+                connection_string=f"duckdb:///{file}?access_mode=read_only&memory_limit={MEMORY_LIMIT}",
+                create_temp_table=False,
             )
             canaries = Suite("canary", audience, "canary", _canaries(), query=CANARY_ROWS)
             for suite in [canaries, *(suite for suite in suites if suite.audience == audience)]:

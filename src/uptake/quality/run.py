@@ -73,6 +73,7 @@ def facts_of(district: District, candidate: Candidate) -> Facts:
         sources=tuple(source.name for source in district.sources),
         minimum_n=district.privacy.minimum_n,
         tables=tables,
+        keys=candidate.manifest["keys"],
         refused=candidate.manifest["refused"],
     )
 

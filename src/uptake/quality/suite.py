@@ -23,6 +23,7 @@ class Facts:
     sources: tuple[str, ...]
     minimum_n: int
     tables: Mapping[Audience, Mapping[str, Columns]]
+    keys: Mapping[str, Sequence[str]]  # as the models declare them: columns that name one row
     refused: Mapping[str, Sequence[str]]
 
     def has(self, audience: Audience, table: str) -> bool:

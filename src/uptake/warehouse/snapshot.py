@@ -61,6 +61,7 @@ READING_ORDER = (
     "class_key",
 )
 
+MEMORY_LIMIT = "2GB"
 ID_FORMAT = re.compile(r"\d{8}T\d{6}-\d{6}")
 _STAMP = "%Y%m%dT%H%M%S-%f"
 CANDIDATE_PREFIX = "candidate-"
@@ -111,6 +112,7 @@ def make_candidate(project: Project, district: District, run_id: str) -> Candida
         "code_version": __version__,
         "checks": None,
         "tables": copied.rows,
+        "keys": {table.name: table.key for table in tagged if table.key},
         "files": {audience: describe_file(building / f"{audience}.duckdb") for audience in AUDIENCES},
         "refused": copied.refused,
     }
@@ -156,6 +158,7 @@ class _Tagged:
     schema: str
     name: str
     audience: Audience
+    key: list[str]
 
 
 def _tagged_tables(path: Path, district_id: str) -> list[_Tagged]:
@@ -166,7 +169,8 @@ def _tagged_tables(path: Path, district_id: str) -> list[_Tagged]:
     tagged = []
     for node in nodes.values():
         config = node.get("config") or {}
-        audience = (config.get("meta") or {}).get("snapshot")
+        meta = config.get("meta") or {}
+        audience = meta.get("snapshot")
         if audience is None or config.get("materialized") == "ephemeral":
             continue
         if audience not in AUDIENCES:
@@ -175,7 +179,7 @@ def _tagged_tables(path: Path, district_id: str) -> list[_Tagged]:
                 remedy=f"write one of {', '.join(AUDIENCES)} in the model's YAML, or leave it out.",
                 district=district_id,
             )
-        tagged.append(_Tagged(node["schema"], node.get("alias") or node["name"], audience))
+        tagged.append(_Tagged(node["schema"], node.get("alias") or node["name"], audience, meta.get("key") or []))
     return sorted(tagged, key=lambda table: table.name)
 
 
@@ -241,7 +245,7 @@ def _personal(connection: duckdb.DuckDBPyConnection, source: str, columns: Mappi
 def _attached(warehouse: Path, target: Path, district_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
     if not warehouse.exists():
         raise _nothing_built(district_id)
-    with duckdb.connect(config={"temp_directory": str(target / "spill")}) as connection:
+    with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(target / "spill")}) as connection:
         try:
             # Under its own name: views of the warehouse name their tables in full.
             connection.execute(f"ATTACH '{warehouse}' AS \"{warehouse.stem}\" (READ_ONLY)")
