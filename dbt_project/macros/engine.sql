@@ -144,3 +144,27 @@
 {% macro lists_overlap(list, texts) -%}
   list_has_any({{ list }}, ['{{ texts | join("', '") }}'])
 {%- endmacro %}
+
+{% macro list_of(value, order_by) -%}
+  list({{ value }} order by {{ order_by }})
+{%- endmacro %}
+
+{% macro concatenated_lists(first, second) -%}
+  list_concat({{ first }}, {{ second }})
+{%- endmacro %}
+
+{% macro sorted_list(list) -%}
+  list_sort({{ list }})
+{%- endmacro %}
+
+{% macro joined_list(list, separator) -%}
+  array_to_string({{ list }}, '{{ separator }}')
+{%- endmacro %}
+
+{% macro text_before(text, separator) -%}
+  split_part({{ text }}, {{ separator }}, 1)
+{%- endmacro %}
+
+{% macro text_after(text, separator) -%}
+  split_part({{ text }}, {{ separator }}, 2)
+{%- endmacro %}
