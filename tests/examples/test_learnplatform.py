@@ -183,3 +183,30 @@ def test_districts_keep_their_bands_and_what_is_unknown(built: Ran) -> None:
         WHERE free_reduced_band IS NOT NULL AND district_id IN (SELECT district_id FROM marts.fct_tool_usage_summary)
         """
     ) == (expected.bands_of_files,)
+
+
+def test_the_quality_page_shows_these_counts(built: Ran) -> None:
+    expected = built.expected
+    with duckdb.connect(str(built.project.warehouse(DISTRICT)), read_only=True) as connection:
+        found = {
+            (resource, measure): (counted, note)
+            for resource, measure, counted, note in connection.sql(
+                "SELECT resource, measure, actual, note FROM marts.mart_reconciliation WHERE is_reconciled"
+            ).fetchall()
+        }
+        assert connection.sql("SELECT * FROM marts.mart_reconciliation WHERE NOT is_reconciled").fetchall() == []
+    assert {measure: counted for (resource, measure), (counted, _) in found.items() if resource == "engagement"} == {
+        "pulled = landed + quarantined": expected.rows,
+        "held by the ledger = read from the lake": expected.rows,
+        "landed = counted + repeated": expected.rows,
+        "blank engagement kept as unknown": expected.without_engagement,
+        "rows without a product id": expected.without_product,
+        "rows matched to a named product": expected.of_listed_products,
+    }
+    assert found["engagement", "landed = counted + repeated"][1] == (
+        f"{expected.files} districts, {expected.days} days, {expected.products - 1} product ids"
+    )
+    assert found["districts", "districts with and without a free or reduced-price meal band"][1] == (
+        f"known for {expected.bands_of_files} of {expected.files} reporting districts, "
+        f"unknown for {expected.files - expected.bands_of_files}"
+    )
