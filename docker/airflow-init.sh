@@ -3,7 +3,7 @@
 set -eu
 airflow db migrate
 pools=$(mktemp --suffix=.json)
-python "$(dirname "$0")/airflow_pools.py" >"$pools"
+python "$(dirname "$0")/../scripts/airflow_pools.py" >"$pools"
 airflow pools import "$pools"
 rm "$pools"
 uptake init

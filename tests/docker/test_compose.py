@@ -95,15 +95,16 @@ def test_the_same_environment_everywhere():
 
 
 def test_secrets_come_from_files_and_a_missing_one_is_named(tmp_path):
-    secret = tmp_path / "password"
+    secret = tmp_path / "secrets" / "password"
+    secret.parent.mkdir()
     secret.write_text("s3cret")
-    run = [str(DOCKER / "entrypoint.sh"), "sh", "-c", "printf %s \"$THE_PASSWORD\""]
-    done = subprocess.run(run, env={"PATH": os.environ["PATH"], "THE_PASSWORD_FILE": str(secret)}, capture_output=True, text=True)
-    assert done.stdout == "s3cret"
+    environment = {"PATH": os.environ["PATH"], "UPTAKE_PASSWORD_FILE": str(secret), "OTHER_FILE": "/secrets/none"}
+    run = [str(DOCKER / "entrypoint.sh"), "sh", "-c", 'printf %s "$UPTAKE_PASSWORD"']
+    assert subprocess.run(run, env=environment, capture_output=True, text=True).stdout == "s3cret"
     secret.unlink()
-    done = subprocess.run(run, env={"PATH": os.environ["PATH"], "THE_PASSWORD_FILE": str(secret)}, capture_output=True, text=True)
+    done = subprocess.run(run, env=environment, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "THE_PASSWORD" in done.stderr
+    assert "UPTAKE_PASSWORD" in done.stderr
 
 
 def test_make_secrets_makes_every_secret_once_and_for_the_owner_only(tmp_path):
