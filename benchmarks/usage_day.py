@@ -78,7 +78,7 @@ numbered as (
         *,
         sum(case when since_previous <= interval 10 minute then 0 else 1 end) over (
             partition by student_key, cast(local_at as date) order by seen_at, url
-            rows between unbounded preceding and current row) as session_no
+            range between unbounded preceding and current row) as session_no
     from timed
 )
 select
@@ -145,7 +145,7 @@ def land_day(lake: Lake, events: int, students: int, seed: int = 7) -> None:
     for number in sorted(set(hour.tolist())):
         rows = everything.filter(pa.array((hour == number) | (again & (hour == number - 1))))
         place = At(DISTRICT, "filter", "activity")
-        window = Window("interval", f"hour-{number}")
+        window = Window("file", f"hour-{number}")
         with WindowWriter(lake.project.lake, place, window.token, resource) as writer:
             writer.add(rows)
             file = writer.finish()

@@ -110,7 +110,7 @@ class Lake:
         self._windows += 1
         resource = warehouse_resources()[namespace, name]
         schema = resource.landed_schema
-        window = Window("interval" if resource.kind == "event" else "full", token or f"window-{self._windows}")
+        window = Window("file" if resource.kind == "event" else "full", token or f"window-{self._windows}")
         place = At(DISTRICT, SOURCES[namespace], name)
         with WindowWriter(self.project.lake, place, window.token, resource) as writer:
             for part, is_deleted in ((rows, False), (deleted, True)):

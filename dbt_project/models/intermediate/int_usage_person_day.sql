@@ -31,7 +31,7 @@ timed as (
     at_micros - lag(at_micros) over person_day as micros_since_previous
   from event
   window person_day as (
-    partition by on_date, person_no, minutes_method, exclusion_reason order by at_micros, place_no
+    partition by on_date, person_no, minutes_method, exclusion_reason order by at_micros, place_no, source
   )
 
 ),
@@ -48,10 +48,11 @@ credited as (
     case
       when timed.minutes_method = 'hour_bucket' then timed.at_micros // 3600000000
       else
+        -- By range: events that are equal in everything are one session, whichever of them was taken to come first.
         sum(case when timed.micros_since_previous <= idle.gap_micros then 0 else 1 end) over (
           partition by on_date, person_no, minutes_method, exclusion_reason
-          order by at_micros, place_no
-          rows between unbounded preceding and current row
+          order by at_micros, place_no, source
+          range between unbounded preceding and current row
         )
     end as session_no
   from timed

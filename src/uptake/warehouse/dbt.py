@@ -23,14 +23,15 @@ from uptake.config import District
 from uptake.errors import PermanentError, TransientError
 from uptake.project import Project
 from uptake.warehouse import prepare as preparation
+from uptake.warehouse.prepare import Work
 
 PROJECT_VARIABLE = "UPTAKE_DBT_PROJECT"
 MEMORY_VARIABLE = "UPTAKE_MEMORY_LIMIT"
 DEFAULT_MEMORY = "2GB"
 LOCK_WAIT_SECONDS = 600.0
 
-QUALITY_MODELS = ("path:models/marts/quality",)
-USAGE_MODELS = ("int_usage_person_day+",)
+# What must be made again when more dates are touched after the roster has been read.
+USAGE_MODELS = ("int_local_quarter+", "int_usage_address+", "int_usage_person+")
 
 
 class BuildError(PermanentError):
@@ -71,8 +72,7 @@ def build_warehouse(
         if work.is_nothing:
             summary.nothing_new = True
         else:
-            select = QUALITY_MODELS if work.is_records_only and _has_models("marts/quality") else ()
-            _run(project, district, summary, lock, select=select, full_refresh=work.full_refresh)
+            _run(project, district, summary, lock, select=_selection(work), full_refresh=work.full_refresh)
             late = preparation.dates_of_changed_identities(work, memory)
             if late:
                 preparation.touch_more(project, district, work, late, memory)
@@ -152,6 +152,8 @@ def _run(
     done = run_dbt(project, district, arguments, pass_fds=[lock])
     seconds = time.monotonic() - started
     log = target_dir(project, district.id).parent / "dbt.log"
+    if not results.exists() and done.returncode == 0:  # no model reads what changed
+        return
     if not results.exists():
         lines = log.read_text(errors="replace").strip().splitlines()
         raise BuildError(
@@ -193,8 +195,17 @@ def _said(result: dict[str, Any]) -> str:
     return f"{name}: {' '.join(message.split())}"
 
 
-def _has_models(folder: str) -> bool:
-    return any((dbt_project_dir() / "models" / folder).glob("*.sql"))
+def _selection(work: Work) -> list[str]:
+    """The models that read, through however many others, something that changed; none named: every model.
+
+    A micro-batch of events then leaves the roster's models alone, and its cost follows the batch.
+    """
+    if work.is_everything:
+        return []
+    read = [f"source:landing.{namespace}__{name}" for namespace, name in sorted(work.changed)]
+    read += ["source:landing.touched_date"] if work.dates else []
+    read += ["source:landing.touched_week"] if work.weeks else []
+    return [f"{name}+" for name in (*read, "source:ops")]
 
 
 def _models_signature() -> str:

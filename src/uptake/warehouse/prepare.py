@@ -63,12 +63,15 @@ class Signature:
 
 @dataclass(slots=True)
 class Work:
-    """What this build has to do. `dates` and `weeks` are those of landing.touched_date and landing.touched_week."""
+    """What this build has to do.
+
+    changed: resources with new or superseded files. dates, weeks: those of landing.touched_date and touched_week.
+    """
 
     warehouse: Path
     signature: Signature
     full_refresh: bool = False
-    has_new_files: bool = False
+    changed: set[Name] = field(default_factory=set)
     has_new_settings: bool = False
     has_new_records: bool = False
     dates: set[date] = field(default_factory=set)
@@ -76,11 +79,12 @@ class Work:
 
     @property
     def is_nothing(self) -> bool:
-        return not (self.full_refresh or self.has_new_files or self.has_new_settings or self.has_new_records)
+        return not (self.is_everything or self.changed or self.has_new_records)
 
     @property
-    def is_records_only(self) -> bool:
-        return self.has_new_records and not (self.full_refresh or self.has_new_files or self.has_new_settings)
+    def is_everything(self) -> bool:
+        """Every model is to be made, not only those that read what changed."""
+        return self.full_refresh or self.has_new_settings
 
 
 def prepare(
@@ -222,7 +226,7 @@ def _find_work(
     now = {file.id for file in files}
     changed = [file for file in files if file.id not in before]
     changed += [_seen(row) for file_id, row in before.items() if file_id not in now]
-    work.has_new_files = bool(changed)
+    work.changed = {file.name for file in changed}
     work.has_new_settings = done[1] != signature.marts
     work.has_new_records = done[2] != signature.records
     work.dates = dates_of(connection, changed, resources, district.zone)
