@@ -228,7 +228,7 @@ def main() -> None:
         say("Starting the simulated district (three vendors' protocols) ...")
         processes.start(
             "sandbox", BIN / "uptake", "sandbox", "serve", "--size", arguments.size, "--port", str(PORTS["sandbox"]),
-            "--state", state / "sandbox", "--drop", os.environ["UPTAKE_DROP_DIR"],
+            "--state", state / "sandbox", "--speed", "120", "--drop", os.environ["UPTAKE_DROP_DIR"],
         )
         processes.run("init", BIN / "uptake", "--config", config, "init")
         seen = last_outcome(project)
