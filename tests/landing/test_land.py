@@ -143,6 +143,14 @@ def test_a_window_beyond_the_sorting_limit_is_streamed(desk: Desk, monkeypatch: 
     assert pq.read_metadata(desk.project.lake / row.path).num_row_groups > 1
 
 
+def test_a_streamed_window_that_fails_leaves_no_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "SORT_ROWS", 150)
+    desk.source.errors["people"] = TransientError("away")
+    with pytest.raises(TransientError):
+        desk.land(PEOPLE, people(1_000))
+    assert desk.files(desk.project.lake) == []
+
+
 def test_an_empty_window_is_known_and_has_no_file(desk: Desk) -> None:
     hour = Window.between("interval", NOON, NOON + timedelta(hours=1))
     result = desk.land(VISITS, [], hour)
