@@ -167,6 +167,9 @@ def test_offsets_become_utc_and_long_fractions_are_cut() -> None:
         ({"tags": "ab"}, "not_list", "tags"),
         ({"tags": ["a", 1.5]}, "not_list", "tags"),
         ({"terms": {"id": "t1"}}, "not_list", "terms"),
+        ({"terms": {}}, "not_list", "terms"),
+        ({"terms": ""}, "not_list", "terms"),
+        ({"terms": [["id"]]}, "not_list", "terms"),
     ],
 )
 def test_reason_and_column_of_a_reject(change: dict[str, Any], reason: str, column: str) -> None:
@@ -174,6 +177,11 @@ def test_reason_and_column_of_a_reject(change: dict[str, Any], reason: str, colu
     assert [(r.reason, r.column) for r in batch.rejects] == [(reason, column)]
     assert json.loads(batch.rejects[0].raw) == GOOD | change
     assert batch.table.to_pylist() == [TYPED]
+
+
+def test_a_list_of_objects_may_have_gaps() -> None:
+    batch = parse_records(WIDE, [GOOD, GOOD | {"terms": None}, GOOD | {"terms": [{"id": "t1"}, {}, None]}])
+    assert batch.table.column("terms").to_pylist() == [["t1", "t2"], None, ["t1", None, None]]
 
 
 def test_a_row_that_is_no_object_is_unreadable() -> None:

@@ -404,7 +404,10 @@ class _Page:
         self._inner: dict[str, tuple[list[Any], bool]] = {}
 
     def values_at(self, path: tuple[str, ...]) -> list[Any]:
-        if any(part.endswith("[]") for part in path) or len(path) > 2:
+        lists = [part for part in path if part.endswith("[]")]
+        if lists == [path[0]] and len(path) == 2:
+            return _each_in_list(self._rows, path)
+        if lists or len(path) > 2:
             return [_reach(row, path) for row in self._rows]
         if len(path) == 1:
             return _all(self._rows, path[0])
@@ -436,6 +439,16 @@ def _all(objects: Sequence[dict[str, Any]], name: str) -> list[Any]:
         return list(map(itemgetter(name), objects))
     except KeyError:
         return [each.get(name) for each in objects]
+
+
+def _each_in_list(rows: Sequence[dict[str, Any]], path: tuple[str, ...]) -> list[Any]:
+    lists = [row.get(path[0].removesuffix("[]")) for row in rows]
+    if not set(map(type, lists)) <= {list, type(None)}:
+        return [_reach(row, path) for row in rows]
+    try:
+        return [None if items is None else [item[path[1]] for item in items] for items in lists]
+    except (KeyError, TypeError):
+        return [_reach(row, path) for row in rows]
 
 
 def _reach(value: Any, path: Sequence[str]) -> Any:

@@ -259,37 +259,45 @@ class _Part:
 
 
 class Identities:
-    """Who a row is about: the address of a person, the name of a device, the name of a network."""
+    """Who a row is about: the address of a person, the name of a device, the name of a network.
+
+    A district has few different answers to that, so each is worked out once.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+        self._known: dict[bytes, Labels] = {}
 
     def of(self, row: dict[str, Any]) -> Labels:
         """(user, device, network, closest kind). Of a person only the address is kept: the name goes nowhere."""
-        found: dict[str | None, str | None] = {}
         identities = row.get("identities")
+        place = orjson.dumps(identities)
+        labels = self._known.get(place)
+        if labels is None:
+            labels = self._known[place] = self._split(identities)
+        return labels
+
+    def _split(self, identities: Any) -> Labels:
+        found: dict[str, str | None] = {}
         for identity in identities if isinstance(identities, list) else ():
             try:
-                place = identity["type"]["type"], identity["label"]
-                kind, label = self._known.get(place) or self._read(place)
+                kind, label = self._read(identity["type"]["type"], identity["label"])
             except (TypeError, KeyError, AttributeError):
                 continue  # not an identity: it says nothing of who it was, and the row itself is still good
-            found.setdefault(kind, label)
+            if kind is not None:
+                found.setdefault(kind, label)
         closest = next((kind for kind in ("user", "device", "network") if kind in found), None)
         return found.get("user"), found.get("device"), found.get("network"), closest
 
-    def _read(self, place: tuple[str, str]) -> tuple[str | None, str | None]:
-        kind, label = place[0].lower(), place[1].strip()
+    @staticmethod
+    def _read(kind: str, label: str) -> tuple[str | None, str | None]:
+        kind, label = kind.lower(), label.strip()
         if kind in _USERS:
-            read: tuple[str | None, str | None] = "user", address_in(label)
-        elif kind in _DEVICES:
-            read = "device", label or None
-        elif kind in _NETWORKS:
-            read = "network", label or None
-        else:
-            read = None, None
-        self._known[place] = read
-        return read
+            return "user", address_in(label)
+        if kind in _DEVICES:
+            return "device", label or None
+        if kind in _NETWORKS:
+            return "network", label or None
+        return None, None
 
 
 def address_in(label: str) -> str | None:
