@@ -9,9 +9,11 @@ import pandas as pd
 import streamlit as st
 
 BLUE, VERMILLION, ORANGE, GREEN = "#0072B2", "#D55E00", "#E69F00", "#009E73"
-PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#1B2733", "#C9D2DB"
+PURPLE, SKY, BLACK, GREY, DIM = "#CC79A7", "#56B4E9", "#1B2733", "#C9D2DB", "#7C8894"
 SERIES = [BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK, "#7A6A00"]
 INK = "#1B2733"
+USED, NOT_USED, ESTIMATED = "Paid and used", "Paid and not used", "Paid and not used (estimate)"
+HIDDEN = "Use not shown"
 AXIS = alt.Axis(labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13, labelLimit=280, gridColor="#E6EBF0")
 
 
@@ -99,7 +101,7 @@ def gaps(frame: pd.DataFrame, *, x_title: str) -> alt.LayerChart:
 
 def money_bars(frame: pd.DataFrame) -> alt.Chart:
     """Cost of each contract, split into what was used and what was not. Columns: contract, part, usd, words."""
-    parts = ["Paid and used", "Paid and not used", "Paid and not used (estimate)", "Not shown: too few students"]
+    parts = [USED, NOT_USED, ESTIMATED, HIDDEN]
     order = frame.drop_duplicates("contract")["contract"].tolist()
     return (
         alt.Chart(frame)
@@ -107,7 +109,7 @@ def money_bars(frame: pd.DataFrame) -> alt.Chart:
         .encode(
             y=alt.Y("contract:N", sort=order, title=None, axis=alt.Axis(
                 labelColor=INK, labelFontSize=14, labelLimit=260, domain=False, ticks=False, labelOverlap=False)),
-            x=alt.X("usd:Q", title="Cost in the school year", axis=alt.Axis(
+            x=alt.X("usd:Q", title="Cost in the school year so far", axis=alt.Axis(
                 format="$,.0f", tickCount=6, labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13,
                 gridColor="#E6EBF0")),
             color=alt.Color("part:N", sort=parts, scale=alt.Scale(domain=parts, range=[BLUE, VERMILLION, ORANGE, GREY]),
@@ -121,10 +123,9 @@ def money_bars(frame: pd.DataFrame) -> alt.Chart:
     )  # fmt: skip
 
 
-def deadlines(frame: pd.DataFrame, *, today: Any) -> alt.LayerChart:
+def deadlines(frame: pd.DataFrame, *, today: Any, states: list[str]) -> alt.LayerChart:
     """When each contract must be decided. Columns: contract, decide_by, usd, use (words), state."""
     order = frame["contract"].tolist()
-    states = ["Nobody uses it", "In use", "Use not shown"]
     y = alt.Y("contract:N", sort=order, title=None, axis=alt.Axis(
         labelColor=INK, labelFontSize=14, labelLimit=260, domain=False, ticks=False, labelOverlap=False))  # fmt: skip
     rule = alt.Chart(pd.DataFrame({"today": [pd.Timestamp(today)], "label": ["today"]}))
@@ -134,9 +135,11 @@ def deadlines(frame: pd.DataFrame, *, today: Any) -> alt.LayerChart:
     dots = alt.Chart(frame).mark_point(size=230, filled=True, opacity=1).encode(
         x=alt.X("decide_by:T", title="Decide by", axis=alt.Axis(
             format="%b %-d", labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13)), y=y,
-        color=alt.Color("state:N", scale=alt.Scale(domain=states, range=[VERMILLION, BLUE, GREY]), legend=alt.Legend(
+        color=alt.Color("state:N", scale=alt.Scale(
+            domain=states, range=[VERMILLION, ORANGE, BLUE, DIM]), legend=alt.Legend(
             title=None, orient="top", labelFontSize=13, labelColor=INK)),
-        shape=alt.Shape("state:N", scale=alt.Scale(domain=states, range=["square", "circle", "diamond"]), legend=None),
+        shape=alt.Shape("state:N", legend=None, scale=alt.Scale(
+            domain=states, range=["square", "triangle-up", "circle", "diamond"])),
         tooltip=[alt.Tooltip("contract:N", title="Contract"), alt.Tooltip("decide_by:T", title="Decide by"),
                  alt.Tooltip("usd:Q", title="Cost", format="$,.0f"), alt.Tooltip("use:N", title="Use")],
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from components import words
@@ -25,10 +25,9 @@ def rate(column: str, label: str, *, about: str | None = None) -> Column:
     return Column(column, label, words.rate_or_reason, is_number=True, help=about)
 
 
-def hidden_rate(column: str, label: str, *, about: str | None = None) -> Column:
-    """A share whose limits are not published: hidden is all that can be said."""
-    return Column(column, label, lambda value, row: "hidden" if words.is_missing(value) else words.percent(value),
-                  is_number=True, help=about)  # fmt: skip
+def kept_up(context: Context) -> Column:
+    about = "Students active in most of the last school weeks, of those it is for."
+    return Column("consistent_rate", "Share who kept it up", words.kept_up_or_reason, is_number=True, help=about)
 
 
 def of(column: str, label: str, say: Any, *, about: str | None = None) -> Column:
@@ -45,11 +44,13 @@ def remark(column: str, label: str) -> Column:
     return Column(column, label, lambda value, row: "" if words.is_missing(value) else str(value), only_if_any=True)
 
 
-def why(context: Context) -> Column:
+def why(context: Context, *, unless: Callable[[Mapping[str, Any]], bool] | None = None) -> Column:
+    """Why something in the row is hidden. `unless`: rows of which nothing is."""
+
     def say(value: Any, row: Mapping[str, Any]) -> str:
-        return words.why_hidden(value, context.minimum_n)
+        return "" if unless and unless(row) else words.why_hidden(value, context.minimum_n)
 
     return Column("suppression_reason", "Why something is hidden", say, width="large", only_if_any=True)
 
 
-__all__ = ["Column", "Say", "hidden_rate", "name", "of", "rate", "students", "why", "words_of"]
+__all__ = ["Column", "Say", "kept_up", "name", "of", "rate", "students", "why", "words_of"]

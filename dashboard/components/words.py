@@ -67,6 +67,9 @@ REASONS = {
     "fewer_than_n_districts": "Hidden: the band has too few districts.",
     "small_count_low": "Shown as a limit: fewer than {n} students used it.",
     "small_count_high": "Shown as a limit: all but fewer than {n} students used it.",
+    "small_count": "Hidden: in so small a group a count could point to single students.",
+    "class_band": "Classes are shown in bands, so that no student stands out.",
+    "too_few_weeks": "Not known yet: it takes some school weeks to keep something up.",
     "complementary": "Hidden: it could be used to work out a group that is too small to show.",
     "no_eligible_students": "Nobody here was meant to use it.",
     "no_usage_source": "No source reports the use of this tool.",
@@ -135,6 +138,8 @@ def moment(value: Any, zone: str) -> str:
 
 def group(dimension: str, subgroup: str) -> str:
     """A student group or a band of districts, as people say it."""
+    if subgroup == "unknown":
+        return f"{DIMENSION_NAMES.get(dimension, plain(dimension))}: not known"
     if (dimension, subgroup) in GROUP_NAMES:
         return GROUP_NAMES[dimension, subgroup]
     if dimension in BAND_NAMES:
@@ -188,15 +193,33 @@ NOTHING_TO_TELL = frozenset({"hidden", "nobody eligible", "no source"})
 
 
 def rate_or_reason(value: Any, row: Mapping[str, Any]) -> str:
-    """A share, the limit that may be told of it (under 17%, over 83%), or the words that stand for it."""
+    """A share, what may be told of it (at most 2%, at least 98%, 33% to 67%), or the words that stand for it."""
     if not is_missing(value):
         return percent(value)
-    if not is_missing(row.get("rate_high")):
-        return f"under {percent(row['rate_high'])}"
-    if not is_missing(row.get("rate_low")):
-        return f"over {percent(row['rate_low'])}"
+    low, high = row.get("rate_low"), row.get("rate_high")
+    has_low, has_high = not is_missing(low) and low > 0, not is_missing(high) and high < 1
+    if has_low and has_high:
+        return f"{percent(low)} to {percent(high)}"
+    if has_high:
+        return f"at most {percent(high)}"
+    if has_low:
+        return f"at least {percent(low)}"
     words = {"no_eligible_students": "nobody eligible", "no_usage_source": "no source"}
     return words.get(str(row.get("suppression_reason")), "hidden")
+
+
+def kept_up_or_reason(value: Any, row: Mapping[str, Any]) -> str:
+    """The share that kept using a tool, which is hidden for reasons of its own."""
+    if not is_missing(value):
+        return percent(value)
+    words = {
+        "small_count_low": "very few",
+        "small_count_high": "nearly all",
+        "too_few_weeks": "too early to say",
+        "no_eligible_students": "nobody eligible",
+        "no_usage_source": "no source",
+    }
+    return words.get(str(row.get("consistent_suppression_reason")), "hidden")
 
 
 def listed(names: list[str], limit: int = 3) -> str:

@@ -12,14 +12,13 @@ ANY_TOOL = "__any_tool__"
 
 
 def weeks(reader: Reader) -> pd.DataFrame:
-    """Weeks, newest first: week_start_on, is_full (its Friday is within the data)."""
+    """Whole school weeks, newest first: week_start_on."""
     reader.require("adoption")
     return reader.frame(
         """
-        select week_start_on, week_start_on + 4 <= max(data_complete_through) as is_full
+        select distinct week_start_on
         from mart_adoption
         where org_level = 'district'
-        group by week_start_on
         order by week_start_on desc
         """
     )
@@ -76,13 +75,13 @@ def by_tool(
         """
         select tool_key, tool_name, org_name, eligible_students, active_students, consistent_students, adoption_rate,
                consistent_rate, rate_low, rate_high, minutes_per_active_student, minutes_method, coverage_rate,
-               suppression_reason
+               suppression_reason, consistent_suppression_reason
         from mart_adoption
         where week_start_on = $week and org_level = $org_level and (org_key = $org_key or $org_key is null)
           and dimension = $dimension and subgroup = $subgroup
           and ($every_school or org_level in ('district', 'grade')
                or list_contains($schools, coalesce(school_key, org_key)))
-        order by adoption_rate desc nulls last, rate_low desc nulls last, rate_high desc nulls last, tool_name
+        order by coalesce(adoption_rate, rate_low, 0) desc, rate_high desc nulls last, tool_name
         """,
         week=week,
         org_level=org_level,
@@ -142,12 +141,12 @@ def classes(reader: Reader, *, week: date, school_key: str, tool_key: str) -> pd
     return reader.frame(
         """
         select org_name, eligible_students, active_students, consistent_students, adoption_rate, consistent_rate,
-               rate_low, rate_high, suppression_reason
+               rate_low, rate_high, suppression_reason, consistent_suppression_reason
         from mart_adoption
         where week_start_on = $week and org_level = 'class' and school_key = $school_key and tool_key = $tool_key
           and dimension = 'all_students'
           and ($every_school or list_contains($schools, school_key))
-        order by adoption_rate desc nulls last, org_name
+        order by coalesce(adoption_rate, rate_low, 0) desc, rate_high desc nulls last, org_name
         """,
         week=week,
         school_key=school_key,
@@ -165,6 +164,12 @@ def unused(reader: Reader) -> pd.DataFrame:
         order by cost_usd desc nulls last, tool_name
         """
     )
+
+
+def spreading(found: pd.DataFrame) -> pd.DataFrame:
+    """Of the rows of `unknown`: unapproved tools with more students than before, or with too few before to count."""
+    grew = (found["growth_ratio"] > 1) | (found["students"].notna() & found["students_previous_4_weeks"].isna())
+    return found[(found["status"] == "unapproved") & grew]
 
 
 def unknown(reader: Reader) -> pd.DataFrame:

@@ -23,7 +23,8 @@ def sources(reader: Reader) -> pd.DataFrame:
     """One row a source: its worst state, when it was last read, and how far its data goes."""
     return reader.frame(
         """
-        select source, any_value(kind) as kind, bool_or(is_stale) as is_stale, bool_or(status in ('failed', 'never_pulled')) as is_failed,
+        select source, any_value(kind) as kind, bool_or(is_stale) as is_stale,
+               bool_or(status in ('failed', 'never_pulled')) as is_failed,
                min(last_good_pull_at) as last_good_pull_at, max(data_complete_through) as data_complete_through,
                sum(rows_landed) as rows_landed, sum(rows_quarantined) as rows_quarantined
         from mart_source_health

@@ -79,14 +79,13 @@ def band_coverage(reader: Reader) -> pd.DataFrame:
     return reader.frame(
         """
         with bands as (
-            select group_dimension, group_value, max(districts_reporting) as districts_reporting,
-                   max(districts_total) as districts_total
+            select distinct group_dimension, group_value, districts_total
             from mart_usage_summary
-            where level = 'all' and group_dimension <> 'all' and group_value is not null
-              and group_value not in ('', 'unknown')
-            group by group_dimension, group_value
+            where group_dimension <> 'all'
         )
-        select group_dimension, sum(districts_reporting) as districts_known, max(districts_total) as districts_total
+        select group_dimension,
+               sum(districts_total) filter (where group_value <> 'unknown') as districts_known,
+               sum(districts_total) as districts_total
         from bands
         group by group_dimension
         order by group_dimension

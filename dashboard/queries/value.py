@@ -15,29 +15,25 @@ def school_years(reader: Reader) -> list[str]:
 
 
 def contracts(reader: Reader, *, school_year: str | None) -> pd.DataFrame:
-    """One row a contract, the most wasted first; `today` is the day that days_to_renewal counts from."""
+    """One row a contract, the most wasted first.
+
+    `today` is the day that days_to_renewal counts from; `is_unused` says that nobody used it for so many weeks.
+    """
     reader.require("value")
     return reader.frame(
         """
-        select contract_key, tool_key, tool_name, vendor_name, school_year, cost_usd, seats, seats_used,
-               utilisation_rate, active_students, cost_per_active_student_usd, active_hours,
-               cost_per_active_hour_usd, wasted_usd, waste_method, renewal_on, decide_by_on, days_to_renewal,
-               suppression_reason, renewal_on - days_to_renewal::integer as today
-        from mart_value
-        where school_year = $school_year or $school_year is null
-        order by wasted_usd desc nulls last, cost_usd desc, tool_name
+        select value.contract_key, value.tool_key, value.tool_name, value.vendor_name, value.school_year,
+               value.cost_usd, value.price_usd, value.price_basis, value.seats, value.seats_used,
+               value.utilisation_rate, value.active_students, value.cost_per_active_student_usd,
+               value.active_hours, value.cost_per_active_hour_usd, value.wasted_usd, value.waste_method,
+               value.renewal_on, value.decide_by_on, value.days_to_renewal, value.suppression_reason,
+               value.renewal_on - value.days_to_renewal::integer as today,
+               value.days_to_renewal - (value.renewal_on - value.decide_by_on) as days_to_decision,
+               unused.contract_key is not null as is_unused, unused.last_used_on, unused.weeks_without_use
+        from mart_value as value
+        left join mart_unused_tool as unused on unused.contract_key = value.contract_key
+        where value.school_year = $school_year or $school_year is null
+        order by value.wasted_usd desc nulls last, value.cost_usd desc, value.tool_name
         """,
         school_year=school_year,
-    )
-
-
-def unused_contracts(reader: Reader) -> pd.DataFrame:
-    """Contracts that nobody has used: contract_key, tool_name, cost_usd, seats, renewal_on."""
-    reader.require("value")
-    return reader.frame(
-        """
-        select contract_key, tool_name, cost_usd, seats, weeks_without_use, last_used_on, renewal_on
-        from mart_unused_tool
-        order by cost_usd desc nulls last, tool_name
-        """
     )

@@ -42,7 +42,7 @@ def _students(context: Context) -> None:
     unused, unknown = adoption.unused(reader), adoption.unknown(reader)
     tools = rows[rows["tool_key"] != adoption.ANY_TOOL]
     with top:
-        _answer(context, tools, week=week, place=place, group=words.group(dimension, subgroup))
+        _answer(context, tools, unused, week=week, place=place, group=words.group(dimension, subgroup))
     frame.numbers(context, _numbers(context, rows, unused, unknown, week=week))
     _picture(context, week=week, level=level, key=key, place=place, dimension=dimension, subgroup=subgroup, tool=tool)
     st.subheader(f"Tools in {place}, {words.week(week)}", anchor=False)
@@ -56,14 +56,9 @@ def _students(context: Context) -> None:
 def _choices(context: Context, weeks: pd.DataFrame) -> tuple[date, tuple[str, str | None, str], tuple[str, str], str]:
     reader = context.reader
     first, second, third, fourth = st.columns(4)
-    by_week = {
-        str(pd.Timestamp(row.week_start_on).date()): words.day(row.week_start_on) + ("" if row.is_full else " (so far)")
-        for row in weeks.itertuples()
-    }
-    full = weeks[weeks["is_full"]]
-    newest = str(pd.Timestamp((weeks if full.empty else full)["week_start_on"].iloc[0]).date())
+    by_week = {str(start.date()): words.day(start) for start in pd.to_datetime(weeks["week_start_on"])}
     with first:
-        week = filters.choose("Week of", by_week, key="week", default=newest)
+        week = filters.choose("Week of", by_week, key="week")
     places = adoption.places(reader)
     with second:
         options = {"district/": DISTRICT} | {
@@ -85,7 +80,7 @@ def _choices(context: Context, weeks: pd.DataFrame) -> tuple[date, tuple[str, st
     return date.fromisoformat(week), (level, key or None, place), (dimension, subgroup), tool
 
 
-def _answer(context: Context, tools: pd.DataFrame, *, week: date, place: str, group: str) -> None:
+def _answer(context: Context, tools: pd.DataFrame, unused: pd.DataFrame, *, week: date, place: str, group: str) -> None:
     """The tool that reached most; a figure that may only be told as a limit is told as one."""
     when = f"in the {words.week(week)}"
     if tools.empty:
@@ -106,9 +101,10 @@ def _answer(context: Context, tools: pd.DataFrame, *, week: date, place: str, gr
         sentence = (
             f"{top['tool_name']} reached the most: {active} of {eligible} {who} in {place} used it {when} ({share})."
         )
-    idle = int((tools["adoption_rate"] == 0).sum())
-    if idle and len(tools) > 1:
-        sentence += f" {words.plural(idle, 'tool')} had no use at all."
+    if len(tools) > 1 and len(unused):
+        sentence += (
+            f" {words.plural(len(unused), 'licensed tool is', 'licensed tools are')} used by nobody in the district."
+        )
     frame.answer(f"{sentence[:1].upper()}{sentence[1:]}", _doubt(context))
 
 
@@ -155,8 +151,8 @@ def _numbers(
             )  # fmt: skip
     figures.append(
         Number("Licenses nobody uses", words.count(len(unused)),
-               f"{words.money(unused['cost_usd'].sum())} a year, data through {context.through}", "unused_tool",
-               ("mart_unused_tool",))
+               f"{words.money(unused['cost_usd'].sum())} so far this school year, data through {context.through}",
+               "unused_tool", ("mart_unused_tool",))
     )  # fmt: skip
     unapproved = unknown[unknown["status"] == "unapproved"]
     figures.append(
@@ -225,9 +221,7 @@ def _tool_columns(context: Context) -> list[Column]:
         columns.students("eligible_students", "Students it is for", context),
         columns.students("active_students", "Used it", context),
         columns.rate("adoption_rate", "Share who used it"),
-        columns.hidden_rate(
-            "consistent_rate", "Share who kept it up", about="Active in most of the last school weeks."
-        ),
+        columns.kept_up(context),
         columns.of(
             "minutes_per_active_student", "Minutes per user", _minutes, about="In the week, for students who used it."
         ),
@@ -251,9 +245,7 @@ def _classes(context: Context, *, week: date, school_key: str, tool_key: str, pl
         [
             columns.name("org_name", "Class"),
             columns.students("eligible_students", "Students it is for", context),
-            columns.students("active_students", "Used it", context),
             columns.rate("adoption_rate", "Share who used it"),
-            columns.hidden_rate("consistent_rate", "Share who kept it up"),
             columns.why(context),
         ],
     )
@@ -268,7 +260,7 @@ def _unused_and_unknown(context: Context, unused: pd.DataFrame, unknown: pd.Data
         unused,
         [
             columns.name("tool_name", "Tool"),
-            columns.of("cost_usd", "Cost", words.money),
+            columns.of("cost_usd", "Cost so far", words.money),
             columns.of("seats", "Seats", words.count),
             columns.of("weeks_without_use", "School weeks without use", words.count),
             columns.words_of("last_used_on", "Last used", _last_used),
@@ -280,17 +272,25 @@ def _unused_and_unknown(context: Context, unused: pd.DataFrame, unknown: pd.Data
         context,
         PAGE,
         "unknown",
-        unknown.assign(what=unknown["tool_name"].fillna(unknown["host"])),
+        unknown,
         [
-            columns.name("what", "Tool or web address"),
+            columns.name("tool_name", "Tool or web address"),
             columns.words_of("status", "What we know", _status),
             columns.students("students", "Students, last 4 weeks", context),
             columns.students("students_previous_4_weeks", "4 weeks before", context),
-            columns.of("schools", "Schools", words.count),
-            columns.words_of("first_seen_on", "First seen", words.day),
-            columns.words_of("last_seen_on", "Last seen", words.day),
+            columns.of("schools", "Schools", _or_hidden),
+            columns.words_of("first_seen_on", "First seen", _first_seen),
+            columns.words_of("last_seen_on", "Last seen", _first_seen),
         ],
     )
+
+
+def _or_hidden(value: Any) -> str:
+    return "hidden" if words.is_missing(value) else words.count(value)
+
+
+def _first_seen(value: Any) -> str:
+    return "–" if words.is_missing(value) else words.day(value)
 
 
 def _last_used(value: Any) -> str:
@@ -303,7 +303,7 @@ def _status(value: Any) -> str:
 
 def _steps(tools: pd.DataFrame, unused: pd.DataFrame, unknown: pd.DataFrame) -> list[str]:
     steps = []
-    known = tools[tools["adoption_rate"].notna() & (tools["adoption_rate"] > 0)]
+    known = tools[tools["adoption_rate"].notna()]
     if len(known) > 1:
         low = known.iloc[-1]
         steps.append(
@@ -316,10 +316,10 @@ def _steps(tools: pd.DataFrame, unused: pd.DataFrame, unknown: pd.DataFrame) -> 
             f"{words.day(unused['renewal_on'].min())}; "
             f"see Value for what it costs."
         )
-    spreading = unknown[(unknown["status"] == "unapproved") & (unknown["growth_ratio"] > 1)]
+    spreading = adoption.spreading(unknown)
     if not spreading.empty:
         steps.append(
-            f"Review {words.listed(list(spreading['tool_name'].fillna(spreading['host'])))} with your privacy lead: "
+            f"Review {words.listed(list(spreading['tool_name']))} with your privacy lead: "
             "it is not "
             f"approved, and more students use it than four weeks ago."
         )
@@ -364,8 +364,9 @@ def _summary_only(context: Context) -> None:
             Number("Districts that report", words.count(whole["districts_reporting"]),
                    f"of {words.count(whole['districts_total'])}, {period}", "districts_reporting",
                    ("mart_usage_summary",)),
-            Number("Students on any one product", f"{whole['mean_pct_access']:.2f}%",
-                   f"average of a product and day, {reporting}", "pct_access", ("mart_usage_summary",)),
+            Number("Students on any product", f"at least {whole['mean_pct_access']:.1f}%",
+                   f"of students on an average day (the day's most used product), {reporting}", "pct_access",
+                   ("mart_usage_summary",)),
             Number(f"Most used: {top['level_value']}", f"{top['mean_pct_access']:.1f}%",
                    f"of students on an average day, {words.count(top['districts_reporting'])} districts", "pct_access",
                    ("mart_usage_summary",)),

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from components import charts, columns, frame, words
+from components import charts, columns, contracts, frame, words
 from components.frame import Context, Number
 from components.table import Column, table
 from queries import adoption, equity, summary, value
@@ -35,21 +35,30 @@ def main() -> None:
     if summary.is_summary_only(context.reader):
         _summary_only(context)
         return
-    contracts = value.contracts(context.reader, school_year=None) if context.viewer.may_open("value") else None
+    rows = value.contracts(context.reader, school_year=None) if context.viewer.may_open("value") else None
     unknown = adoption.unknown(context.reader)
     gap = _widest_gap(context)
-    decisions = [*_from_contracts(contracts), *_from_unknown(unknown), *_from_gap(gap), *_from_sources(context)]
-    dated = [decision for decision in decisions if decision.decide_by is not None]
-    _answer(context, decisions, dated)
-    frame.numbers(context, _numbers(context, contracts, dated, gap))
-    if contracts is not None and not contracts.empty:
-        _picture(contracts)
+    decisions = [
+        *_from_contracts(rows, context.minimum_n),
+        *_from_unknown(unknown, context.minimum_n),
+        *_from_gap(gap),
+        *_from_sources(context),
+    ]
+    dated = sorted(
+        (decision for decision in decisions if decision.decide_by is not None), key=lambda decision: decision.decide_by
+    )
+    undated = [decision for decision in decisions if decision.decide_by is None]
+    today = None if rows is None or rows.empty else rows["today"].max()
+    _answer(context, dated, undated, today)
+    frame.numbers(context, _numbers(context, rows, dated, gap))
+    if rows is not None and not rows.empty:
+        _picture(rows, context.minimum_n)
     st.subheader("Decisions, the soonest first", anchor=False)
-    rows = pd.DataFrame([asdict(decision) for decision in decisions])
-    if rows.empty:
+    listed = pd.DataFrame([asdict(decision) for decision in [*dated, *undated]])
+    if listed.empty:
         st.caption("Nothing waits for a decision.")
     else:
-        table(context, PAGE, "decisions", rows.sort_values("decide_by", na_position="last"), _columns())
+        table(context, PAGE, "decisions", listed, _columns())
     frame.next_steps(
         [
             "Take the first line of the table to your next EdTech meeting; the page named beside it holds the "
@@ -59,44 +68,32 @@ def main() -> None:
     )
 
 
-def _from_contracts(contracts: pd.DataFrame | None) -> list[Decision]:
-    if contracts is None:
-        return []
-    decisions = []
-    for row in contracts.to_dict("records"):
-        if not 0 <= row["days_to_renewal"] <= AHEAD_DAYS:
-            continue
-        unused = not words.is_missing(row["active_students"]) and row["active_students"] == 0
-        what = f"{'Retire or restart' if unused else 'Renew, cut or end'} {row['tool_name']}"
-        decisions.append(Decision(what, _use(row), row["cost_usd"], row["decide_by_on"], "Value"))
-    return decisions
-
-
-def _use(row: Mapping[Any, Any]) -> str:
-    renews = f"renews on {words.day(row['renewal_on'])}"
-    if not words.is_missing(row["active_students"]) and row["active_students"] == 0:
-        return f"Nobody has used it; it {renews}"
-    if not words.is_missing(row["utilisation_rate"]):
-        return f"{words.percent(row['utilisation_rate'])} of {words.count(row['seats'])} seats used; it {renews}"
-    if not words.is_missing(row["wasted_usd"]) and row["cost_usd"]:
-        return (
-            f"About {words.percent(row['wasted_usd'] / row['cost_usd'])} of its price not used (estimate); it {renews}"
-        )
-    return f"Too few students to show its use; it {renews}"
-
-
-def _from_unknown(unknown: pd.DataFrame) -> list[Decision]:
-    growing = unknown[(unknown["status"] == "unapproved") & (unknown["growth_ratio"] > 1)]
+def _from_contracts(rows: pd.DataFrame | None, minimum_n: int) -> list[Decision]:
     return [
         Decision(
-            f"Approve or block {row['tool_name'] or row['host']}",
+            f"{'Retire or restart' if contracts.state(row) == contracts.UNUSED else 'Renew, cut or end'} "
+            f"{row['tool_name']}",
+            f"{contracts.use(row, minimum_n)}; it renews on {words.day(row['renewal_on'])}",
+            row["price_usd"],
+            row["decide_by_on"],
+            "Value",
+        )
+        for row in ([] if rows is None else rows.to_dict("records"))
+        if contracts.is_due(row, AHEAD_DAYS)
+    ]
+
+
+def _from_unknown(unknown: pd.DataFrame, minimum_n: int) -> list[Decision]:
+    return [
+        Decision(
+            f"Approve or block {row['tool_name']}",
             f"Not approved; {words.count(row['students'])} students in the last 4 weeks, "
-            f"{words.count(row['students_previous_4_weeks'])} in the 4 before",
+            f"{words.count_or_reason(row['students_previous_4_weeks'], row, minimum_n)} in the 4 before",
             None,
             None,
             "Adoption",
         )
-        for row in growing.to_dict("records")
+        for row in adoption.spreading(unknown).to_dict("records")
     ]
 
 
@@ -148,25 +145,27 @@ def _from_sources(context: Context) -> list[Decision]:
     ]
 
 
-def _answer(context: Context, decisions: list[Decision], dated: list[Decision]) -> None:
+def _answer(context: Context, dated: list[Decision], undated: list[Decision], today: Any) -> None:
     late = int((context.sources["is_stale"] | context.sources["is_failed"]).sum())
     doubt = f"{words.plural(late, 'source is', 'sources are')} late, so some figures may change." if late else ""
-    if not decisions:
+    if not dated and not undated:
         frame.answer(f"Nothing waits for a decision in the data through {context.through}.", doubt)
         return
-    others = len(decisions) - len(dated)
     if not dated:
-        frame.answer(f"{words.plural(others, 'matter')} without a date: first, {_lower(decisions[0].what)}.", doubt)
+        others = words.plural(len(undated), "matter waits", "matters wait")
+        frame.answer(f"{others}, none with a date: first, {_lower(undated[0].what)}.", doubt)
         return
-    first = min(dated, key=lambda decision: decision.decide_by)
+    first = dated[0]
+    passed = sum(decision.decide_by < today for decision in dated)
+    when = f"since {words.day(first.decide_by)}" if first.decide_by < today else f"by {words.day(first.decide_by)}"
     sentence = (
         f"{words.plural(len(dated), 'contract')} worth {words.money(sum(decision.usd or 0 for decision in dated))} "
-        f"{'comes' if len(dated) == 1 else 'come'} up for renewal within {AHEAD_DAYS} days; the first decision is due "
-        "by "
-        f"{words.day(first.decide_by)}: {_lower(first.what)}."
+        f"{'needs' if len(dated) == 1 else 'need'} a decision within {AHEAD_DAYS} days"
     )
-    if others:
-        sentence += f" {words.plural(others, 'other matter')} {'has' if others == 1 else 'have'} no date."
+    sentence += f", {passed} of them already past the notice date" if passed and len(dated) > 1 else ""
+    sentence += f"; the first is due {when}: {_lower(first.what)}."
+    if undated:
+        sentence += f" {words.plural(len(undated), 'other matter has', 'other matters have')} no date."
     frame.answer(sentence, doubt)
 
 
@@ -174,16 +173,15 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _numbers(
-    context: Context, contracts: pd.DataFrame | None, dated: list[Decision], gap: pd.Series | None
-) -> list[Number]:
+def _numbers(context: Context, rows: pd.DataFrame | None, dated: list[Decision], gap: pd.Series | None) -> list[Number]:
     figures = []
-    if contracts is not None and not contracts.empty:
-        cost, wasted = contracts["cost_usd"].sum(), contracts["wasted_usd"].sum()
+    if rows is not None and not rows.empty:
+        cost, wasted = rows["cost_usd"].sum(), rows["wasted_usd"].sum()
         figures += [
-            Number(f"Renewals within {AHEAD_DAYS} days", words.money(sum(decision.usd or 0 for decision in dated)),
-                   f"{len(dated)} of {words.plural(len(contracts), 'contract')}, counted from "
-                   f"{words.day(contracts['today'].max())}", "days_to_renewal", ("mart_value",)),
+            Number(f"To decide in {AHEAD_DAYS} days", words.money(sum(decision.usd or 0 for decision in dated)),
+                   f"price of {words.of(len(dated), len(rows))} contracts, counted from "
+                   f"{words.day(rows['today'].max())}",
+                   "decide_by_on", ("mart_value",)),
             Number("Paid and not used", words.money(wasted),
                    f"{words.percent(wasted / cost)} of {words.money(cost)}, data through {context.through}",
                    "wasted_usd", ("mart_value",)),
@@ -210,10 +208,9 @@ def _use_number(context: Context) -> list[Number]:
     if not context.viewer.may_open("adoption"):
         return []
     weeks = adoption.weeks(context.reader)
-    full = weeks[weeks["is_full"].astype(bool)]
     if weeks.empty:
         return []
-    week = (weeks if full.empty else full)["week_start_on"].iloc[0]
+    week = weeks["week_start_on"].iloc[0]
     rows = adoption.by_tool(
         context.reader, week=week.date(), org_level="district", org_key=None, dimension="all_students",
         subgroup="all_students",
@@ -230,32 +227,23 @@ def _use_number(context: Context) -> list[Number]:
     ]  # fmt: skip
 
 
-def _picture(contracts: pd.DataFrame) -> None:
-    ahead = contracts[contracts["days_to_renewal"] >= 0].sort_values("decide_by_on")
-    if ahead.empty:
+def _picture(rows: pd.DataFrame, minimum_n: int) -> None:
+    ahead = rows[rows["days_to_renewal"] >= 0].sort_values("decide_by_on").to_dict("records")
+    if not ahead:
         return
-    rows = ahead.to_dict("records")
-    states = [
-        "Use not shown"
-        if words.is_missing(row["active_students"])
-        else "Nobody uses it"
-        if row["active_students"] == 0
-        else "In use"
-        for row in rows
-    ]
     drawn = pd.DataFrame(
         {
-            "contract": [row["tool_name"] for row in rows],
-            "decide_by": ahead["decide_by_on"].tolist(),
-            "usd": [float(row["cost_usd"]) for row in rows],
-            "use": [_use(row) for row in rows],
-            "state": states,
-            "words": [f"{words.day(row['decide_by_on'])} · {words.money(row['cost_usd'])}" for row in rows],
+            "contract": [row["tool_name"] for row in ahead],
+            "decide_by": [row["decide_by_on"] for row in ahead],
+            "usd": [float(row["price_usd"]) for row in ahead],
+            "use": [contracts.use(row, minimum_n) for row in ahead],
+            "state": [contracts.state(row) for row in ahead],
+            "words": [f"{words.day(row['decide_by_on'])} · {words.money(row['price_usd'])}" for row in ahead],
         }
     )
-    st.subheader("When each contract must be decided, and what it costs", anchor=False)
+    st.subheader("When each contract must be decided, and its price", anchor=False)
     charts.draw(
-        charts.deadlines(drawn, today=contracts["today"].max()),
+        charts.deadlines(drawn, today=rows["today"].max(), states=contracts.STATES),
         alt_text="Timeline of the dates by which each contract must be decided",
     )
 
@@ -311,11 +299,11 @@ def _summary_only(context: Context) -> None:
         )  # fmt: skip
     frame.numbers(context, figures)
     weekly = summary.by_week(context.reader, level="all", **everything)
-    st.subheader("Students on a product on an average day, week by week", anchor=False)
+    st.subheader("Students on any product on an average day, at least, week by week", anchor=False)
     charts.draw(
-        charts.lines(weekly.assign(level_value="All products"), y="mean_pct_access",
-                     series="level_value", y_title="% of students, average of a product and day", is_share=False,
-                     order=["All products"]),
+        charts.lines(weekly.assign(level_value="Any product"), y="mean_pct_access",
+                     series="level_value", y_title="% of students (the most used product of the day)", is_share=False,
+                     order=["Any product"]),
         alt_text="Line chart of the average share of students on a product, week by week",
     )  # fmt: skip
     table(

@@ -30,7 +30,7 @@ TABLES: dict[str, str] = {
         subgroup VARCHAR, eligible_students BIGINT, active_students BIGINT, consistent_students BIGINT,
         adoption_rate DOUBLE, consistent_rate DOUBLE, rate_low DOUBLE, rate_high DOUBLE,
         minutes_per_active_student DOUBLE, minutes_method VARCHAR, coverage_rate DOUBLE,
-        suppression_reason VARCHAR, data_complete_through DATE""",
+        suppression_reason VARCHAR, consistent_suppression_reason VARCHAR, data_complete_through DATE""",
     "mart_equity_gap": """
         district_id VARCHAR, basis VARCHAR, org_level VARCHAR, org_key VARCHAR, org_name VARCHAR, period VARCHAR,
         tool_key VARCHAR, tool_name VARCHAR, dimension VARCHAR, subgroup VARCHAR, metric VARCHAR, group_n BIGINT,
@@ -43,13 +43,15 @@ TABLES: dict[str, str] = {
         mean_engagement_index DOUBLE, district_days BIGINT, data_complete_through DATE""",
     "mart_value": """
         district_id VARCHAR, contract_key VARCHAR, tool_key VARCHAR, tool_name VARCHAR, vendor_name VARCHAR,
-        school_year VARCHAR, cost_usd DECIMAL(18,2), seats BIGINT, seats_used BIGINT, utilisation_rate DOUBLE,
-        active_students BIGINT, cost_per_active_student_usd DOUBLE, active_hours DOUBLE,
+        school_year VARCHAR, period_starts_on DATE, period_ends_on DATE, cost_usd DECIMAL(18,2),
+        price_usd DECIMAL(18,2), price_basis VARCHAR, seats BIGINT, seats_used BIGINT, utilisation_rate DOUBLE,
+        active_students BIGINT, cost_per_active_student_usd DOUBLE, active_hours DOUBLE, minutes_method VARCHAR,
         cost_per_active_hour_usd DOUBLE, wasted_usd DECIMAL(18,2), waste_method VARCHAR, renewal_on DATE,
         decide_by_on DATE, days_to_renewal BIGINT, suppression_reason VARCHAR, data_complete_through DATE""",
     "mart_unused_tool": """
-        district_id VARCHAR, contract_key VARCHAR, tool_key VARCHAR, tool_name VARCHAR, cost_usd DECIMAL(18,2),
-        seats BIGINT, weeks_without_use BIGINT, last_used_on DATE, renewal_on DATE, data_complete_through DATE""",
+        district_id VARCHAR, contract_key VARCHAR, tool_key VARCHAR, tool_name VARCHAR, vendor_name VARCHAR,
+        cost_usd DECIMAL(18,2), seats BIGINT, weeks_without_use BIGINT, last_used_on DATE, renewal_on DATE,
+        decide_by_on DATE, data_complete_through DATE""",
     "mart_unknown_tool": """
         district_id VARCHAR, host VARCHAR, tool_key VARCHAR, tool_name VARCHAR, status VARCHAR, first_seen_on DATE,
         last_seen_on DATE, events BIGINT, students BIGINT, schools BIGINT, students_previous_4_weeks BIGINT,
@@ -101,38 +103,45 @@ class Cell:
     method: str
 
 
-def suppressed(cell: Cell, coverage: float = 0.94) -> dict[str, Any]:
-    """The shape of a mart's row under the rules of docs/privacy.md, for one cell on its own."""
+def suppressed(cell: Cell, coverage: float = 0.95) -> dict[str, Any]:
+    """The shape of a mart's row under the rules of docs/privacy.md, for one cell on its own. Limits are inclusive."""
+    n = MINIMUM_N
     row: dict[str, Any] = {
         "eligible_students": cell.eligible,
         "active_students": cell.active,
         "consistent_students": cell.consistent,
         "adoption_rate": cell.active / cell.eligible if cell.eligible else None,
         "consistent_rate": cell.consistent / cell.eligible if cell.eligible else None,
-        "rate_low": None,
-        "rate_high": None,
-        "minutes_per_active_student": cell.minutes if cell.active else None,
-        "minutes_method": cell.method if cell.active else None,
+        "minutes_per_active_student": cell.minutes,
+        "minutes_method": cell.method,
         "coverage_rate": coverage,
-        "suppression_reason": None,
     }
-    hidden = ["active_students", "consistent_students", "adoption_rate", "consistent_rate"]
-    hidden += ["minutes_per_active_student", "minutes_method"]
+    of_use = ["active_students", "adoption_rate", "minutes_per_active_student", "minutes_method"]
+    kept_up = ["consistent_students", "consistent_rate"]
+
+    def hidden(why: str, columns: list[str], **limits: float) -> dict[str, Any]:
+        return row | dict.fromkeys(columns) | {"suppression_reason": why, "consistent_suppression_reason": why} | limits
+
     if not cell.eligible:
-        row["suppression_reason"] = "no_eligible_students"
-    elif cell.eligible < MINIMUM_N:
-        row["suppression_reason"] = "fewer_than_n_students"
-        hidden.append("eligible_students")
-    elif 0 < cell.active < MINIMUM_N:
-        row |= {"suppression_reason": "small_count_low", "rate_high": MINIMUM_N / cell.eligible}
-    elif 0 < cell.eligible - cell.active < MINIMUM_N:
-        row |= {"suppression_reason": "small_count_high", "rate_low": 1 - MINIMUM_N / cell.eligible}
-    elif 0 < cell.consistent < MINIMUM_N:
-        row |= {"consistent_students": None, "consistent_rate": None}
-        return row
-    if row["suppression_reason"]:
-        row |= dict.fromkeys(hidden)
+        return hidden("no_eligible_students", of_use + kept_up)
+    if cell.eligible < n:
+        return hidden("fewer_than_n_students", [*of_use, *kept_up, "eligible_students"])
+    if cell.active < n:
+        return hidden("small_count_low", of_use + kept_up, rate_low=0.0, rate_high=(n - 1) / cell.eligible)
+    if cell.eligible - cell.active < n:
+        return hidden("small_count_high", of_use + kept_up, rate_low=1 - (n - 1) / cell.eligible, rate_high=1.0)
+    if cell.consistent < n:
+        return row | dict.fromkeys(kept_up) | {"consistent_suppression_reason": "small_count_low"}
     return row
+
+
+def banded(cell: Cell) -> dict[str, Any]:
+    """A class: only the third of the scale that its share lies in, and that only where the class is large enough."""
+    row: dict[str, Any] = {"eligible_students": cell.eligible, "consistent_suppression_reason": "class_band"}
+    if cell.eligible < MINIMUM_N:
+        return row | {"eligible_students": None, "suppression_reason": "fewer_than_n_students"}
+    third = min(2, 3 * cell.active // cell.eligible)
+    return row | {"suppression_reason": "class_band", "rate_low": third / 3, "rate_high": (third + 1) / 3}
 
 
 def _cell(rng: random.Random, eligible: int, tool: str, factor: float = 1.0) -> Cell:
@@ -164,7 +173,7 @@ def adoption_rows(through: date) -> list[dict[str, Any]]:
                 "subgroup": group.get("subgroup", "all_students"),
                 "data_complete_through": through,
             }
-            | suppressed(cell)
+            | (banded(cell) if level == "class" else suppressed(cell))
         )
 
     for back in range(12):
@@ -242,19 +251,20 @@ def equity_rows(through: date) -> list[dict[str, Any]]:
 
 
 def value_rows(through: date) -> list[dict[str, Any]]:
+    """PhonicsPath is used by nobody, ScienceLab by fewer than n: both counts are hidden, and their waste is a limit."""
     today = through + 4 * DAY
     contracts = [
-        ("mathpath", "MathPath", "Northwind Learning", 42000, 2400, 1776, 21000.0, "unused_seats", 45),
-        ("readwell", "ReadWell", "Pageturner Inc.", 30000, 2000, 1320, 9800.0, "unused_seats", 81),
-        ("canvas", "Canvas", "Instructure", 60000, None, None, 31000.0, "estimated_from_adoption", 170),
-        ("phonicspath", "PhonicsPath", "Soundwise", 18000, 800, 0, 0.0, "unused_seats", 62),
-        ("sciencelab", "ScienceLab", "Beaker & Co.", 9000, 600, None, None, "unused_seats", 200),
+        ("mathpath", "MathPath", "Northwind Learning", 42000, 2400, 1776, 21000.0, 45),
+        ("readwell", "ReadWell", "Pageturner Inc.", 30000, 2000, 1320, 9800.0, 101),
+        ("canvas", "Canvas", "Instructure", 60000, None, 2112, 31000.0, 270),
+        ("phonicspath", "PhonicsPath", "Soundwise", 18000, 800, None, None, 62),
+        ("sciencelab", "ScienceLab", "Beaker & Co.", 9000, 600, None, None, 300),
     ]
     rows = []
-    for key, name, vendor, cost, seats, used, hours, method, days in contracts:
-        hidden = key == "sciencelab"
-        active = {"mathpath": 1776, "readwell": 1320, "canvas": 2112, "phonicspath": 0}.get(key)
-        wasted = None if hidden else cost * (1 - (used or 0) / seats) if seats else cost * 0.12
+    for key, name, vendor, price, seats, active, hours, days in contracts:
+        at_most = MINIMUM_N - 1 if active is None else active
+        of = seats or DISTRICT_TOTAL
+        cost = price * 0.75
         rows.append(
             {
                 "district_id": "testville",
@@ -263,20 +273,25 @@ def value_rows(through: date) -> list[dict[str, Any]]:
                 "tool_name": name,
                 "vendor_name": vendor,
                 "school_year": "2025-26",
+                "period_starts_on": date(2025, 8, 18),
+                "period_ends_on": through,
                 "cost_usd": cost,
+                "price_usd": price,
+                "price_basis": "per_seat" if seats else "site",
                 "seats": seats,
-                "seats_used": used,
-                "utilisation_rate": used / seats if seats and used is not None else None,
+                "seats_used": active if seats else None,
+                "utilisation_rate": active / seats if seats and active else None,
                 "active_students": active,
                 "cost_per_active_student_usd": cost / active if active else None,
                 "active_hours": hours,
+                "minutes_method": "filter_sessionised" if hours else None,
                 "cost_per_active_hour_usd": cost / hours if hours else None,
-                "wasted_usd": None if wasted is None else round(wasted, 2),
-                "waste_method": method,
+                "wasted_usd": round(cost * (of - at_most) / of, 2),
+                "waste_method": "unused_seats" if seats else "estimated_from_adoption",
                 "renewal_on": today + days * DAY,
-                "decide_by_on": today + (days - 30) * DAY,
+                "decide_by_on": today + (days - 60) * DAY,
                 "days_to_renewal": days,
-                "suppression_reason": "small_count_low" if hidden else None,
+                "suppression_reason": None if active else "small_count_low",
                 "data_complete_through": through,
             }
         )
@@ -347,18 +362,22 @@ def summary_rows(through: date) -> dict[str, list[dict[str, Any]]]:
         "sector": ("PreK-12", "Corporate"),
         "function": ("LC - Digital Learning Platforms", "SDO - Other"),
     }
-    groups = {"all": ("all",), "free_reduced_band": ("[0, 0.2[", "[0.2, 0.4["), "black_hispanic_band": ("[0, 0.2[",)}
+    groups = {
+        "all": {"all": 188},
+        "free_reduced_band": {"[0, 0.2[": 48, "[0.2, 0.4[": 67, "unknown": 73},
+        "black_hispanic_band": {"[0, 0.2[": 128, "unknown": 60},
+    }
     for back in range(20):
         week = date(2020, 11, 30) - back * WEEK
         for level, names in values.items():
             for name in names:
                 for dimension, bands in groups.items():
-                    for band in bands:
-                        reporting = {"all": 188, "free_reduced_band": 55, "black_hispanic_band": 90}[dimension]
+                    for band, total in bands.items():
+                        reporting = total - 1 if dimension != "all" else total
                         usage.append(
                             {"district_id": "open_data", "week_start_on": week, "level": level, "level_value": name,
                              "group_dimension": dimension, "group_value": band, "districts_reporting": reporting,
-                             "districts_total": 188, "mean_pct_access": rng.uniform(2, 14),
+                             "districts_total": total, "mean_pct_access": rng.uniform(2, 14),
                              "mean_engagement_index": rng.uniform(50, 400), "district_days": reporting * 5,
                              "data_complete_through": through}
                         )  # fmt: skip
@@ -420,8 +439,9 @@ def publish(
             "mart_value": value_rows(through),
             "mart_unused_tool": [
                 {"district_id": district, "contract_key": "c-phonicspath", "tool_key": "phonicspath",
-                 "tool_name": "PhonicsPath", "cost_usd": 18000, "seats": 800, "weeks_without_use": 30,
-                 "last_used_on": None, "renewal_on": today + 62 * DAY, "data_complete_through": through}
+                 "tool_name": "PhonicsPath", "vendor_name": "Soundwise", "cost_usd": 13500, "seats": 800,
+                 "weeks_without_use": 30, "last_used_on": None, "renewal_on": today + 62 * DAY,
+                 "decide_by_on": today + 2 * DAY, "data_complete_through": through}
             ],
             "mart_unknown_tool": [
                 {"district_id": district, "host": "quizblitz.example", "tool_key": "quizblitz",
@@ -429,10 +449,16 @@ def publish(
                  "last_seen_on": through, "events": 9100, "students": 212, "schools": 3,
                  "students_previous_4_weeks": 88, "growth_ratio": 2.41, "suppression_reason": None,
                  "data_complete_through": through},
-                {"district_id": district, "host": "cdn.unheard.example", "tool_key": None, "tool_name": None,
-                 "status": "unmatched", "first_seen_on": date(2026, 3, 9), "last_seen_on": through, "events": 40,
-                 "students": None, "schools": 1, "students_previous_4_weeks": None, "growth_ratio": None,
-                 "suppression_reason": "small_count_low", "data_complete_through": through},
+                {"district_id": district, "host": "wordduel.example", "tool_key": None,
+                 "tool_name": "wordduel.example", "status": "unmatched", "first_seen_on": date(2026, 3, 9),
+                 "last_seen_on": through, "events": 640, "students": 41, "schools": 2,
+                 "students_previous_4_weeks": None, "growth_ratio": None, "suppression_reason": "small_count_low",
+                 "data_complete_through": through},
+                {"district_id": district, "host": "other hosts", "tool_key": None,
+                 "tool_name": "Other hosts, each with fewer than 10 students", "status": "unmatched",
+                 "first_seen_on": None, "last_seen_on": None, "events": None, "students": None, "schools": None,
+                 "students_previous_4_weeks": None, "growth_ratio": None,
+                 "suppression_reason": "fewer_than_n_students", "data_complete_through": through},
             ],
         }  # fmt: skip
     rows["metric_definition"] = [

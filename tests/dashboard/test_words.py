@@ -54,6 +54,22 @@ def test_what_is_hidden_is_never_a_number(reason: str) -> None:
     assert words.why_hidden(reason, 10)
 
 
-def test_the_limits_of_a_rate_are_said() -> None:
-    assert words.rate_or_reason(None, {"rate_high": 0.17, "rate_low": None}) == "under 17%"
-    assert words.rate_or_reason(float("nan"), {"rate_low": 0.834, "rate_high": float("nan")}) == "over 83%"
+@pytest.mark.parametrize(
+    ("low", "high", "wanted"),
+    [
+        (0.0, 0.021, "at most 2%"),
+        (None, 0.17, "at most 17%"),
+        (0.834, 1.0, "at least 83%"),
+        (0.834, float("nan"), "at least 83%"),
+        (1 / 3, 2 / 3, "33% to 67%"),
+        (0.0, 1.0, "hidden"),
+    ],
+)
+def test_the_limits_of_a_rate_are_said(low: float | None, high: float | None, wanted: str) -> None:
+    assert words.rate_or_reason(None, {"rate_low": low, "rate_high": high}) == wanted
+
+
+def test_kept_up_use_is_hidden_for_its_own_reason() -> None:
+    assert words.kept_up_or_reason(0.5, {}) == "50%"
+    assert words.kept_up_or_reason(None, {"consistent_suppression_reason": "too_few_weeks"}) == "too early to say"
+    assert words.kept_up_or_reason(None, {"consistent_suppression_reason": "complementary"}) == "hidden"

@@ -1,0 +1,81 @@
+"""What can be said of a contract's use, in the same words on every page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components import words
+
+Row = Mapping[Any, Any]
+
+UNUSED, FEW, IN_USE, NOT_SHOWN = "Nobody uses it", "Very few use it", "In use", "Use not shown"
+STATES = [UNUSED, FEW, IN_USE, NOT_SHOWN]
+ESTIMATE = "estimated_from_adoption"
+
+
+def state(row: Row) -> str:
+    if row["is_unused"]:
+        return UNUSED
+    if row["suppression_reason"] == "small_count_low":
+        return FEW
+    if words.is_missing(row["active_students"]) and row["suppression_reason"] != "small_count_high":
+        return NOT_SHOWN
+    return IN_USE
+
+
+def never_used(row: Row) -> bool:
+    """The list of unused tools says so in the open: no use on any day."""
+    return bool(row["is_unused"]) and words.is_missing(row["last_used_on"])
+
+
+def use(row: Row, minimum_n: int) -> str:
+    """One clause about how much it is used."""
+    if row["is_unused"]:
+        last = row["last_used_on"]
+        return "Nobody has used it" if words.is_missing(last) else f"Nobody has used it since {words.day(last)}"
+    if row["suppression_reason"] == "small_count_low":
+        return f"Fewer than {minimum_n} students have used it"
+    if row["suppression_reason"] == "small_count_high":
+        return "Nearly every student it is for has used it"
+    if not words.is_missing(row["utilisation_rate"]):
+        return f"{words.percent(row['utilisation_rate'])} of {words.count(row['seats'])} seats used"
+    if not words.is_missing(row["active_students"]):
+        return f"{words.count(row['active_students'])} students have used it"
+    return "Its use cannot be shown"
+
+
+def wasted(row: Row) -> str:
+    """What was paid and not used: exact, a limit (few students), or an estimate (no seats)."""
+    usd = row["wasted_usd"]
+    if words.is_missing(usd):
+        return "hidden"
+    text = f"at least {words.money(usd)}" if row["suppression_reason"] == "small_count_low" else words.money(usd)
+    return f"{text} (estimate)" if row["waste_method"] == ESTIMATE else text
+
+
+def advice(row: Row) -> str:
+    found = state(row)
+    if found == UNUSED:
+        return "Ask the schools why nobody uses it, and retire it unless there is a plan."
+    if found == FEW:
+        return "Ask the few who use it whether a handful of seats would do."
+    if found == NOT_SHOWN:
+        return "Its use cannot be shown: ask the schools that have it."
+    if not words.is_missing(row["utilisation_rate"]) and row["utilisation_rate"] > 1:
+        return "More students than seats: check the terms before the vendor does."
+    if not words.is_missing(row["wasted_usd"]) and row["wasted_usd"] > 0:
+        return "Ask for fewer seats or a lower price, or train the schools that do not use it."
+    return "It is fully used: renew, and ask what it replaces."
+
+
+def is_due(row: Row, ahead_days: int) -> bool:
+    """It has not renewed yet, and the last day to decide is past or within so many days."""
+    return bool(row["days_to_renewal"] >= 0 and row["days_to_decision"] <= ahead_days)
+
+
+def by(row: Row) -> str:
+    """When to decide, in words."""
+    if row["days_to_decision"] < 0:
+        return f"now: the notice date was {words.day(row['decide_by_on'])}"
+    return f"by {words.day(row['decide_by_on'])}"
