@@ -5,7 +5,7 @@
 {#- The row with the largest `order_by` for each key, as a relation. Ties are broken by the order given. -#}
 {% macro newest_per_key(relation, keys, order_by, where="true") -%}
   select *
-  from {{ relation }}
+  from {{ relation }} as candidate
   where {{ where }}
   qualify row_number() over (partition by {{ keys | join(", ") }} order by {{ order_by | join(" desc nulls last, ") }} desc nulls last) = 1
 {%- endmacro %}
@@ -167,4 +167,18 @@
 
 {% macro text_after(text, separator) -%}
   split_part({{ text }}, {{ separator }}, 2)
+{%- endmacro %}
+
+{% macro any_value_of(column) -%}
+  any_value({{ column }})
+{%- endmacro %}
+
+{#- Different values of a group, in order. -#}
+{% macro distinct_list(value) -%}
+  list(distinct {{ value }} order by {{ value }})
+{%- endmacro %}
+
+{#- What two lists have in common. -#}
+{% macro shared_list(first, second) -%}
+  list_intersect({{ first }}, {{ second }})
 {%- endmacro %}
