@@ -28,7 +28,7 @@ LEADERS_TABLES = (
 ANSWERS = ("mart_adoption", "mart_equity_gap", "mart_usage_summary", "mart_unknown_tool")
 
 # Parts of a key that may be null, and are then a value like any other.
-NULLABLE = {("mart_quarantine", "column_name"), ("mart_unknown_tool", "tool_key")}
+NULLABLE = {("mart_quarantine", "column_name"), ("mart_unknown_tool", "host"), ("mart_unknown_tool", "tool_key")}
 REBUILD = "Run `uptake build --full-refresh`; if it stays, the model has a join that repeats rows."
 MODEL = "Look at the model's SQL and its unit tests; the definition is in docs/metrics.md."
 # A year of person-level days is too long to read at each build; dbt's own tests guard the rest when it changes.

@@ -7,6 +7,7 @@ What they report are keys and counts of rows, never the value that should have b
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from expectations.wording import no_rows
 from uptake.quality.suite import Columns, Facts, Suite
@@ -18,7 +19,6 @@ PEOPLE = r"(^|_)(students|persons|people|learners|pupils|staff|teachers|users|se
 ORGANISATION_KEYS = ("org_key", "school_key", "class_key")
 EMAIL = r"[[:alnum:]._%+-]+@[[:alnum:]-]+(\.[[:alnum:]-]+)*\.[[:alpha:]]{{2,}}"
 PSEUDONYM = r"(^|[^0-9a-f])[0-9a-f]{{32}}($|[^0-9a-f])"
-HIDING = "('fewer_than_n_students', 'small_count_low', 'small_count_high', 'complementary')"
 STOP = "Nothing is published until this is mended; the last good snapshot stays up."
 
 
@@ -117,16 +117,39 @@ def _adoption(n: int) -> list[object]:
         no_rows(
             "privacy.mart_adoption.hidden_is_hidden",
             f"SELECT {ADOPTION_KEY}, suppression_reason FROM {{batch}} WHERE suppression_reason IS NOT NULL "
-            "AND (active_students IS NOT NULL OR adoption_rate IS NOT NULL OR minutes_per_active_student IS NOT NULL)",
+            "AND (active_students IS NOT NULL OR adoption_rate IS NOT NULL OR minutes_per_active_student IS NOT NULL) "
+            "OR consistent_suppression_reason IS NOT NULL "
+            "AND (consistent_students IS NOT NULL OR consistent_rate IS NOT NULL)",
             "A suppressed row shows no count of active students, no rate and no minutes.",
             remedy,
         ),
         no_rows(
             "privacy.mart_adoption.nothing_hidden_without_reason",
             f"SELECT {ADOPTION_KEY} FROM {{batch}} WHERE suppression_reason IS NULL "
-            "AND (eligible_students IS NULL OR active_students IS NULL OR adoption_rate IS NULL)",
+            "AND (eligible_students IS NULL OR active_students IS NULL OR adoption_rate IS NULL) "
+            "OR consistent_suppression_reason IS NULL AND (consistent_students IS NULL OR consistent_rate IS NULL)",
             "A number that is not shown has a reason beside it.",
             "Add the reason in the mart: an empty cell without one reads as a fault or as zero.",
+        ),
+        no_rows(
+            "privacy.mart_adoption.end_of_scale_is_wide",
+            f"SELECT {ADOPTION_KEY}, suppression_reason FROM {{batch}} WHERE eligible_students > 0 "
+            "AND round(rate_high * eligible_students) - round(rate_low * eligible_students) + 1 "
+            f"< least({(n + 1) // 2}, eligible_students + 1)",
+            f"Where only the end of the scale is told, {(n + 1) // 2} or more counts are possible.",
+            remedy,
+        ),
+        no_rows(
+            "privacy.mart_adoption.eligible_students.not_recoverable_from_schools",
+            _eligible_rest(n, SCHOOLS),
+            "The eligible students of hidden schools are not few, taken together.",
+            RECOVERY,
+        ),
+        no_rows(
+            "privacy.mart_adoption.eligible_students.not_recoverable_from_subgroups",
+            _eligible_rest(n, SUBGROUPS),
+            "The eligible students of hidden subgroups are not few, taken together.",
+            RECOVERY,
         ),
     ]
     for count, rate in (("active_students", "adoption_rate"), ("consistent_students", "consistent_rate")):
@@ -145,48 +168,73 @@ def _adoption(n: int) -> list[object]:
                 remedy,
             ),
         ]
-    for family, condition, parent, columns in _families():
-        found += [
-            no_rows(
-                f"privacy.mart_adoption.{count}.{family}_not_recoverable",
-                _recoverable(count, condition, parent, columns),
-                f"No hidden {count} can be worked out from the {parent} and the cells beside it.",
-                f"Hide the next smallest cell as well (complementary suppression). {STOP}",
+        for family, name in ((SCHOOLS, "schools"), (SUBGROUPS, "subgroups")):
+            found.append(
+                no_rows(
+                    f"privacy.mart_adoption.{count}.not_recoverable_from_{name}",
+                    _rest(n, count, family),
+                    f"What the total leaves for the {name} whose {count} are hidden is not few, nor all but few.",
+                    RECOVERY,
+                )
             )
-            for count in ("eligible_students", "active_students", "consistent_students")
-        ]
     return found
 
 
-def _families() -> list[tuple[str, str, str, str]]:
-    """Sets of cells that sum to a published total: (name, the cells, the total, columns that both share)."""
-    shared = "district_id, week_start_on, tool_key"
-    return [
-        ("subgroup", "dimension <> 'all_students'", "all-students row", f"{shared}, org_level, org_key"),
-        ("school", "org_level = 'school'", "district row", f"{shared}, dimension, subgroup"),
-        ("grade", "org_level = 'grade'", "district row", f"{shared}, dimension, subgroup"),
-    ]
+RECOVERY = f"Hide the next smallest cell as well (complementary suppression). {STOP}"
 
 
-def _recoverable(count: str, cells: str, parent: str, shared: str) -> str:
-    """Families where subtraction gives a hidden cell away: it is the only one, or the hidden ones must be 0 or all.
+@dataclass(frozen=True)
+class Family:
+    """Cells that add up to a published total. Grades do not: their counts are rounded."""
 
-    A cell that nobody is in is not hidden. A family whose total is hidden too gives nothing away.
-    """
-    group = f"{shared}, dimension" if parent.startswith("all-students") else shared
-    total = "dimension = 'all_students'" if parent.startswith("all-students") else "org_level = 'district'"
+    cells: str
+    total: str
+    shared: str  # columns that a cell and its total have in common
+    group: str  # columns that name one family
+
+
+SHARED = "district_id, week_start_on, tool_key"
+SCHOOLS = Family(
+    "org_level = 'school'", "org_level = 'district'", f"{SHARED}, dimension, subgroup", f"{SHARED}, dimension, subgroup"
+)
+SUBGROUPS = Family(
+    "dimension <> 'all_students' AND org_level IN ('district', 'school')",
+    "dimension = 'all_students' AND org_level IN ('district', 'school')",
+    f"{SHARED}, org_level, org_key",
+    f"{SHARED}, org_level, org_key, dimension",
+)
+
+
+def _eligible_rest(n: int, family: Family) -> str:
+    """Families whose hidden cells hold 1 to n-1 students. Cells that are not listed count as hidden."""
     return f"""
-    WITH cell AS (SELECT *, {count} IS NULL AND suppression_reason IN {HIDING} AS is_hidden FROM {{batch}}),
-    total AS (SELECT {shared}, {count} AS whole FROM cell WHERE {total} AND {count} IS NOT NULL),
-    family AS (
-      SELECT {group}, coalesce(sum({count}), 0) AS shown,
-             count(*) FILTER (WHERE is_hidden) AS hidden,
-             sum(eligible_students) FILTER (WHERE is_hidden) AS hidden_eligible,
-             bool_and(eligible_students IS NOT NULL) FILTER (WHERE is_hidden) AS is_eligible_shown
-      FROM cell WHERE {cells} GROUP BY {group}
+    WITH total AS (SELECT {family.shared}, eligible_students AS whole FROM {{batch}} WHERE {family.total}),
+    shown AS (
+      SELECT {family.group}, coalesce(sum(eligible_students), 0) AS eligible
+      FROM {{batch}} WHERE {family.cells} GROUP BY {family.group}
     )
-    SELECT {group}, hidden AS hidden_cells FROM family JOIN total USING ({shared})
-    WHERE hidden = 1 OR (hidden > 1 AND (whole - shown = 0 OR (is_eligible_shown AND whole - shown = hidden_eligible)))
+    SELECT {family.group} FROM shown JOIN total USING ({family.shared}) WHERE whole - eligible BETWEEN 1 AND {n - 1}
+    """
+
+
+def _rest(n: int, count: str, family: Family) -> str:
+    """Families where the total less the cells that are shown leaves few students, or all but few, for those hidden.
+
+    One hidden cell is then known, and of several each is known to be that small.
+    """
+    return f"""
+    WITH total AS (
+      SELECT {family.shared}, eligible_students AS whole, {count} AS counted FROM {{batch}}
+      WHERE {family.total} AND {count} IS NOT NULL
+    ),
+    shown AS (
+      SELECT {family.group}, coalesce(sum({count}), 0) AS counted_shown,
+             coalesce(sum(eligible_students) FILTER (WHERE {count} IS NOT NULL), 0) AS eligible_shown
+      FROM {{batch}} WHERE {family.cells} GROUP BY {family.group}
+    )
+    SELECT {family.group} FROM shown JOIN total USING ({family.shared})
+    WHERE whole > eligible_shown
+      AND least(counted - counted_shown, (whole - eligible_shown) - (counted - counted_shown)) < {n}
     """
 
 
@@ -230,9 +278,9 @@ def _value(n: int) -> list[object]:
         no_rows(
             "privacy.mart_value.no_seats_behind_waste",
             "SELECT contract_key, suppression_reason FROM {batch} WHERE suppression_reason IS NOT NULL "
-            "AND seats_used IS NULL AND (utilisation_rate IS NOT NULL "
-            "OR (waste_method = 'unused_seats' AND wasted_usd IS NOT NULL))",
-            "Where seats in use are hidden, so are their share and the waste that is worked out from them.",
+            "AND seats_used IS NULL AND (utilisation_rate IS NOT NULL OR (waste_method = 'unused_seats' "
+            f"AND wasted_usd > cost_usd::DOUBLE * greatest(seats - {n - 1}, 0) / seats + 0.01))",
+            f"Where seats in use are hidden, so is their share, and waste is that of {n - 1} seats in use.",
             remedy,
         ),
     ]

@@ -27,17 +27,20 @@ SELECT 'maple' AS district_id, org_level, org_key, 'Name of ' || org_key AS org_
        CASE WHEN active IS NOT NULL THEN 31.5::DOUBLE END AS minutes_per_active_student,
        'lms_interaction' AS minutes_method,
        0.9::DOUBLE AS coverage_rate, reason AS suppression_reason, NULL::DOUBLE AS rate_low,
-       CASE WHEN reason = 'small_count_low' THEN 0.1 END AS rate_high, DATE '2026-04-10' AS data_complete_through
+       CASE WHEN reason = 'small_count_low' THEN 0.1 END AS rate_high, reason AS consistent_suppression_reason,
+       DATE '2026-04-10' AS data_complete_through
 FROM (VALUES
-    ('district', 'maple', 'all_students', 'all_students', 400, 200, 150, NULL),
+    ('district', 'maple', 'all_students', 'all_students', 490, 225, 170, NULL),
     ('district', 'maple', 'english_learner', 'yes', 60, 30, 20, NULL),
-    ('district', 'maple', 'english_learner', 'no', 340, 170, 130, NULL),
+    ('district', 'maple', 'english_learner', 'no', 430, 195, 150, NULL),
     ('district', 'maple', 'disability', 'yes', NULL, NULL, NULL, 'fewer_than_n_students'),
     ('district', 'maple', 'disability', 'no', NULL, NULL, NULL, 'complementary'),
     ('school', 'north', 'all_students', 'all_students', 250, 120, 90, NULL),
     ('school', 'south', 'all_students', 'all_students', 150, 80, 60, NULL),
     ('grade', '03', 'all_students', 'all_students', 220, NULL, NULL, 'small_count_low'),
-    ('grade', '04', 'all_students', 'all_students', 180, NULL, NULL, 'complementary')
+    ('grade', '04', 'all_students', 'all_students', 180, 90, 70, NULL),
+    ('school', 'east', 'all_students', 'all_students', 45, NULL, NULL, 'complementary'),
+    ('school', 'west', 'all_students', 'all_students', 45, NULL, NULL, 'small_count_low')
 ) AS rows (org_level, org_key, dimension, subgroup, eligible, active, consistent, reason)
 """
 
@@ -73,13 +76,16 @@ TABLES: dict[str, tuple[str | None, str]] = {
         """
         SELECT 'maple' AS district_id, 'c1' AS contract_key, 'reader' AS tool_key, 'Reader' AS tool_name,
                'Reader Inc' AS vendor_name, '2025-26' AS school_year, 4000.00::DECIMAL(18, 2) AS cost_usd,
-               400::BIGINT AS seats, 200::BIGINT AS seats_used,
-               0.5::DOUBLE AS utilisation_rate, 200::BIGINT AS active_students,
-               20.0::DOUBLE AS cost_per_active_student_usd, 105.0::DOUBLE AS active_hours,
-               38.1::DOUBLE AS cost_per_active_hour_usd,
+               400::BIGINT AS seats, 200::BIGINT AS seats_used, 0.5::DOUBLE AS utilisation_rate,
+               200::BIGINT AS active_students, 20.0::DOUBLE AS cost_per_active_student_usd,
+               105.0::DOUBLE AS active_hours, 38.1::DOUBLE AS cost_per_active_hour_usd,
                2000.00::DECIMAL(18, 2) AS wasted_usd, 'unused_seats' AS waste_method, DATE '2026-07-01' AS renewal_on,
                DATE '2026-04-02' AS decide_by_on, 82 AS days_to_renewal, NULL::VARCHAR AS suppression_reason,
                DATE '2026-04-10' AS data_complete_through
+        UNION ALL
+        -- Fewer than ten of 50 seats are used: how many is hidden, and waste is that of nine.
+        SELECT 'maple', 'c2', 'dusty', 'Dusty', 'Dusty Inc', '2025-26', 900.00, 50, NULL, NULL, NULL, NULL, NULL, NULL,
+               738.00, 'unused_seats', DATE '2026-07-01', DATE '2026-04-02', 82, 'small_count_low', DATE '2026-04-10'
         """,
     ),
     "mart_unused_tool": (

@@ -98,10 +98,16 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     # privacy: counts of people
     "a group below n is shown": (
         f"UPDATE mart_adoption SET eligible_students = 7 {ROW.format('disability', 'yes')}",
-        {
-            "privacy.mart_adoption.eligible_students.not_small",
-            "privacy.mart_adoption.eligible_students.subgroup_not_recoverable",
-        },
+        {"privacy.mart_adoption.eligible_students.not_small"},
+    ),
+    "all but a group below n is shown": (
+        f"UPDATE mart_adoption SET eligible_students = 483 {ROW.format('disability', 'no')}",
+        {"privacy.mart_adoption.eligible_students.not_recoverable_from_subgroups"},
+    ),
+    "all but a school below n is shown": (
+        "UPDATE mart_adoption SET eligible_students = NULL WHERE org_key = 'west'; "
+        "UPDATE mart_adoption SET eligible_students = 82 WHERE org_key = 'east'",
+        {"privacy.mart_adoption.eligible_students.not_recoverable_from_schools"},
     ),
     "a small count is shown": (
         "UPDATE mart_unknown_tool SET students = 3",
@@ -134,39 +140,38 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     ),
     "a suppressed row still shows its consistent rate": (
         "UPDATE mart_adoption SET consistent_rate = 0.01 WHERE org_key = '03'",
-        {"privacy.mart_adoption.consistent_rate.only_with_count"},
+        {"privacy.mart_adoption.hidden_is_hidden", "privacy.mart_adoption.consistent_rate.only_with_count"},
     ),
     "a number is missing without a reason": (
-        "UPDATE mart_adoption SET suppression_reason = NULL WHERE org_key = '03'",
+        "UPDATE mart_adoption SET consistent_suppression_reason = NULL WHERE org_key = '03'",
+        {"privacy.mart_adoption.nothing_hidden_without_reason"},
+    ),
+    "the end of the scale is told too closely": (
+        "UPDATE mart_adoption SET rate_low = 20 / 220.0, rate_high = 22 / 220.0 WHERE org_key = '03'",
+        {"privacy.mart_adoption.end_of_scale_is_wide"},
+    ),
+    "the district leaves three active students for one hidden school": (
+        "DELETE FROM mart_adoption WHERE org_key = 'east' OR dimension <> 'all_students'; UPDATE mart_adoption "
+        "SET eligible_students = 445, active_students = 203, adoption_rate = 203 / 445.0 WHERE org_key = 'maple'",
         {
-            "privacy.mart_adoption.nothing_hidden_without_reason",
-            "privacy.mart_adoption.active_students.grade_not_recoverable",
-            "privacy.mart_adoption.consistent_students.grade_not_recoverable",
+            "privacy.mart_adoption.active_students.not_recoverable_from_schools",
         },
     ),
-    "one hidden school beside its district": (
-        "UPDATE mart_adoption SET active_students = NULL, adoption_rate = NULL, minutes_per_active_student = NULL, "
-        "consistent_students = NULL, consistent_rate = NULL, suppression_reason = 'small_count_low' "
-        "WHERE org_key = 'south'",
-        {
-            "privacy.mart_adoption.active_students.school_not_recoverable",
-            "privacy.mart_adoption.consistent_students.school_not_recoverable",
-        },
+    "the district leaves nobody active for two hidden schools": (
+        "DELETE FROM mart_adoption WHERE dimension <> 'all_students'; UPDATE mart_adoption "
+        "SET active_students = 200, adoption_rate = 200 / 490.0 WHERE org_key = 'maple'",
+        {"privacy.mart_adoption.active_students.not_recoverable_from_schools"},
     ),
-    "two hidden grades of which nobody is active": (
-        "UPDATE mart_adoption SET active_students = 0, adoption_rate = 0, suppression_reason = NULL "
-        "WHERE org_key = 'maple' AND dimension = 'all_students'; "
-        "DELETE FROM mart_adoption WHERE dimension IN ('english_learner', 'disability') OR org_level = 'school'",
-        {"privacy.mart_adoption.active_students.grade_not_recoverable"},
+    "the district leaves everybody consistent for two hidden schools": (
+        "DELETE FROM mart_adoption WHERE dimension <> 'all_students'; UPDATE mart_adoption "
+        "SET consistent_students = 240, consistent_rate = 240 / 490.0 WHERE org_key = 'maple'",
+        {"privacy.mart_adoption.consistent_students.not_recoverable_from_schools"},
     ),
-    "two hidden grades of which everybody is active": (
-        "UPDATE mart_adoption SET active_students = 400, adoption_rate = 1 "
-        "WHERE org_key = 'maple' AND dimension = 'all_students'; "
-        "DELETE FROM mart_adoption WHERE dimension IN ('english_learner', 'disability') OR org_level = 'school'",
-        {
-            "privacy.mart_adoption.active_students.complement_not_small",
-            "privacy.mart_adoption.active_students.grade_not_recoverable",
-        },
+    "all students leave three active for a hidden subgroup": (
+        "UPDATE mart_adoption SET active_students = 222, adoption_rate = 222 / 430.0 WHERE subgroup = 'no' "
+        "AND dimension = 'english_learner'; UPDATE mart_adoption SET active_students = NULL, adoption_rate = NULL, "
+        "minutes_per_active_student = NULL, suppression_reason = 'small_count_low' WHERE subgroup = 'yes'",
+        {"privacy.mart_adoption.active_students.not_recoverable_from_subgroups"},
     ),
     "a hidden gap shows its interval": (
         "UPDATE mart_equity_gap SET suppression_reason = 'fewer_than_n_students', group_rate = NULL, "
@@ -181,8 +186,9 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
         "UPDATE mart_value SET active_students = NULL, suppression_reason = 'small_count_low'",
         {"privacy.mart_value.no_count_behind_cost"},
     ),
-    "waste where seats in use are hidden": (
-        "UPDATE mart_value SET seats_used = NULL, utilisation_rate = NULL, suppression_reason = 'small_count_low'",
+    "waste that gives hidden seats away": (
+        "UPDATE mart_value SET seats_used = NULL, utilisation_rate = NULL, suppression_reason = 'small_count_low', "
+        "wasted_usd = 4000.00 * (400 - 3) / 400 WHERE contract_key = 'c1'",
         {"privacy.mart_value.no_seats_behind_waste"},
     ),
     "growth of a hidden count": (
@@ -237,7 +243,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
         {"marts.mart_value.key_not_null"},
     ),
     "more active than eligible": (
-        "UPDATE mart_adoption SET consistent_students = 500, consistent_rate = NULL WHERE org_key = 'north'",
+        "UPDATE mart_adoption SET consistent_students = 190, consistent_rate = 1 WHERE org_key = '04'",
         {
             "marts.mart_adoption.part_of_whole",
             "privacy.mart_adoption.consistent_students.complement_not_small",
@@ -272,7 +278,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
         {"marts.mart_equity_gap.rates", "privacy.mart_equity_gap.no_count_behind_rate"},
     ),
     "more waste than cost": (
-        "UPDATE mart_value SET wasted_usd = 4000.01",
+        "UPDATE mart_value SET wasted_usd = 4000.01 WHERE contract_key = 'c1'",
         {"marts.mart_value.waste_within_cost"},
     ),
     "a decision after the renewal": (
