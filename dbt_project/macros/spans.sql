@@ -17,7 +17,8 @@
 {% macro merged_spans(relation, keys) -%}
   {%- set by_keys = keys | join(", ") -%}
   with span as (
-    select {{ by_keys }}, starts_on, ends_on
+    -- each once: the windows below put spans in order twice, and equal ones might change places
+    select distinct {{ by_keys }}, starts_on, ends_on
     from {{ relation }}
   ),
   ending as (
@@ -62,8 +63,8 @@
 {#-
   Spans of an attribute from the versions of a record, for vendors that give its value but not its dates.
 
-  `relation` needs key, value, date_last_modified and landed_at, one row for each landed version. A change counts from the
-  local date of the vendor's change time, or of the landing where the vendor changed the value and not its change time. A
+  `relation` needs key, value, date_last_modified, landed_at and as_of_at, one row for each landed version. A change counts
+  from the local date of the vendor's change time, or of the pull where the vendor changed the value and not that time. A
   version older than one already landed (a replay) changes nothing. The first value known counts from the start.
 -#}
 {% macro attribute_spans(relation, key, value) -%}
@@ -73,6 +74,7 @@
       {{ value }},
       date_last_modified,
       landed_at,
+      as_of_at,
       max(date_last_modified) over (
         partition by {{ key }} order by landed_at, date_last_modified, {{ value }}
         rows between unbounded preceding and 1 preceding
@@ -97,7 +99,7 @@
         when in_order.version_no = 1 then {{ known_from_the_start() }}
         when in_order.date_last_modified > in_order.modified_before
           then {{ local_date("in_order.date_last_modified", "district.time_zone") }}
-        else {{ local_date("in_order.landed_at", "district.time_zone") }}
+        else {{ local_date("in_order.as_of_at", "district.time_zone") }}
       end as starts_on
     from in_order
     cross join {{ source("config", "district") }} as district

@@ -1,9 +1,11 @@
 {#-
   The one place where versions of a record become the record, and where deletion is decided.
 
-  Of the versions landed for a key, the newest by the vendor's own change time counts, then by when it was landed.
+  Of the versions landed for a key, the newest by the vendor's own change time counts, then by when it was landed; of two
+  in one file (a walk that was overtaken by a change) always the same one.
   A record is deleted when the vendor says so (`deleted_when`, such as "status = 'tobedeleted'") or when a full sync marked it vanished
-  (`_deleted`) later than it was last seen; seen again after that, it is back.
+  (`_deleted`) later than it was last seen; seen again after that, it is back. Files are ordered by the machine's time of
+  landing (`_landed_at`); when something happened is told by the district's clock (`_as_of_at`).
 
   keep_deleted: deleted records stay, with `is_deleted` and `deleted_at`, for models that keep history. Elsewhere they
   are dropped here, and no later model has to think of them.
@@ -12,7 +14,7 @@
 with seen as (
 
   {{ newest_per_key(
-      relation, keys, ([version] if version else []) + ["_landed_at", "_window"], where="not _deleted"
+      relation, keys, ([version] if version else []) + ["_landed_at", "_window", "hash(candidate)"], where="not _deleted"
   ) }}
 
 ),
@@ -28,7 +30,7 @@ last_seen as (
 
 vanished as (
 
-  select {{ keys | join(", ") }}, max(_landed_at) as vanished_at
+  select {{ keys | join(", ") }}, max(_landed_at) as vanished_at, max(_as_of_at) as vanished_as_of_at
   from {{ relation }}
   where _deleted
   group by {{ keys | join(", ") }}
@@ -41,9 +43,9 @@ current_record as (
     seen.*,
     case
       {%- if deleted_when %}
-      when seen.{{ deleted_when }} then {{ "coalesce(seen." ~ version ~ ", seen._landed_at)" if version else "seen._landed_at" }}
+      when seen.{{ deleted_when }} then {{ "coalesce(seen." ~ version ~ ", seen._as_of_at)" if version else "seen._as_of_at" }}
       {%- endif %}
-      when vanished.vanished_at > last_seen.last_seen_at then vanished.vanished_at
+      when vanished.vanished_at > last_seen.last_seen_at then vanished.vanished_as_of_at
     end as deleted_at
   from seen
   inner join last_seen using ({{ keys | join(", ") }})

@@ -31,7 +31,7 @@ def test_every_resource_has_a_typed_view_before_anything_has_landed(lake: Lake) 
     for (namespace, name), resource in warehouse_resources().items():
         described = lake.query(f'describe landing."{namespace}__{name}"')
         columns = [row[0] for row in described]
-        assert columns == [*resource.landed_schema.names, "_source", "_window", "_landed_at"]
+        assert columns == [*resource.landed_schema.names, "_source", "_window", "_landed_at", "_as_of_at"]
         assert lake.query(f'select count(*) from landing."{namespace}__{name}"') == [(0,)]
     types = dict(lake.query("select column_name, column_type from (describe landing.oneroster__classes)"))
     assert types["grades"] == "VARCHAR[]"

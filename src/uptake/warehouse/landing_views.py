@@ -23,7 +23,11 @@ Name = tuple[str, str]  # (namespace, resource)
 
 @dataclass(frozen=True, slots=True)
 class LakeFile:
-    """A file that counts. Times are UTC; `first` and `last` are the first and last event, None for an entity."""
+    """A file that counts. Times are UTC.
+
+    landed_at is the machine's time, which orders files; as_of is the district's clock, the time that the rows speak for
+    (a simulated district has a clock of its own). first, last: first and last event, None for an entity.
+    """
 
     id: int
     name: Name
@@ -31,6 +35,7 @@ class LakeFile:
     source: str
     window: str
     landed_at: datetime
+    as_of: datetime
     first: datetime | None
     last: datetime | None
 
@@ -43,6 +48,7 @@ class LakeFile:
             source=row.source,
             window=row.window_token,
             landed_at=row.landed_at,
+            as_of=row.window_end or row.landed_at,
             first=row.event_min,
             last=row.event_max,
         )
@@ -57,8 +63,8 @@ def write_views(
     """Replace every view of schema `landing`.
 
     Columns are those of the resource's landed schema, whatever the age of a file: one that has no such column yet has
-    it NULL. Each row has _source, _window and _landed_at, which come from the ledger and cost nothing to a query that
-    does not ask for them. `schema_dir` holds a file without rows for each resource, which gives the columns.
+    it NULL. Each row has _source, _window, _landed_at and _as_of_at, which come from the ledger and cost nothing to a
+    query that does not ask for them. `schema_dir` holds a file without rows for each resource, which gives the columns.
     """
     by_name: dict[Name, list[LakeFile]] = {name: [] for name in resources}
     for file in files:
@@ -84,20 +90,25 @@ def _query(connection: duckdb.DuckDBPyConnection, pattern: Path, files: Sequence
     described = connection.execute(f"describe select * from read_parquet({quoted(str(pattern))})").fetchall()
     columns = ", ".join(f'cast("{row[0]}" as {row[1]}) as "{row[0]}"' for row in described)
     if not files:
-        unknown = "null::varchar as _source, null::varchar as _window, null::timestamptz as _landed_at"
-        return f"select {columns}, {unknown} from read_parquet({quoted(str(pattern))})"
-    paths = _list(quoted(str(path)) for path in [pattern, *(file.path for file in files)])
-    sources = _list(["null", *(quoted(file.source) for file in files)])
-    windows = _list(["null", *(quoted(file.window) for file in files)])
-    landed = _list(
-        ["null", *(f"timestamptz '{file.landed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'" for file in files)]
-    )
+        unknown = "null::varchar as _source, null::varchar as _window"
+        times = "null::timestamptz as _landed_at, null::timestamptz as _as_of_at"
+        return f"select {columns}, {unknown}, {times} from read_parquet({quoted(str(pattern))})"
     # file_index is the file's place in the list, so what the ledger knows of a file is looked up by it, not joined.
-    place = "cast(file_index + 1 as bigint)"
-    return (
-        f"select {columns}, ({sources})[{place}] as _source, ({windows})[{place}] as _window, "
-        f"({landed})[{place}] as _landed_at from read_parquet({paths}, union_by_name = true)"
+    known = {
+        "_source": [quoted(file.source) for file in files],
+        "_window": [quoted(file.window) for file in files],
+        "_landed_at": [_time(file.landed_at) for file in files],
+        "_as_of_at": [_time(file.as_of) for file in files],
+    }
+    looked_up = ", ".join(
+        f"({_list(['null', *values])})[cast(file_index + 1 as bigint)] as {name}" for name, values in known.items()
     )
+    paths = _list(quoted(str(path)) for path in [pattern, *(file.path for file in files)])
+    return f"select {columns}, {looked_up} from read_parquet({paths}, union_by_name = true)"
+
+
+def _time(value: datetime) -> str:
+    return f"timestamptz '{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'"
 
 
 def _list(items: Iterable[str]) -> str:

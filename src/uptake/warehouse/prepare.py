@@ -11,8 +11,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -41,6 +42,7 @@ _FILE = pa.schema(
         ("source", pa.string()),
         ("window_token", pa.string()),
         ("landed_at", TIMESTAMP),
+        ("as_of", TIMESTAMP),
         ("event_min", TIMESTAMP),
         ("event_max", TIMESTAMP),
     ]
@@ -275,6 +277,7 @@ def _file_table(files: Iterable[LakeFile]) -> pa.Table:
             "source": file.source,
             "window_token": file.window,
             "landed_at": file.landed_at,
+            "as_of": file.as_of,
             "event_min": file.first,
             "event_max": file.last,
         }
@@ -283,9 +286,9 @@ def _file_table(files: Iterable[LakeFile]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=_FILE)
 
 
-def _seen(row: tuple[int, str, str, str, str, str, datetime, datetime | None, datetime | None]) -> LakeFile:
-    file_id, namespace, resource, path, source, window, landed_at, first, last = row
-    return LakeFile(file_id, (namespace, resource), Path(path), source, window, landed_at, first, last)
+def _seen(row: tuple[Any, ...]) -> LakeFile:
+    file_id, namespace, resource, path, *rest = row
+    return LakeFile(file_id, (namespace, resource), Path(path), *rest)
 
 
 def _digest(*parts: str) -> str:

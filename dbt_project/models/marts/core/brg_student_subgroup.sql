@@ -6,6 +6,7 @@ with version as (
     demographics.sourced_id as student_key,
     demographics.date_last_modified,
     demographics.landed_at,
+    demographics.as_of_at,
     {{ yes_no("is_economic_disadvantage") }} as economic_disadvantage,
     {{ yes_no("is_disability") }} as disability,
     {{ yes_no("is_english_learner") }} as english_learner,

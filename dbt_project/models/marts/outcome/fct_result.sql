@@ -19,14 +19,16 @@ with gradebook as (
 
 lms_class as (
 
-  -- The roster's class behind an LMS enrolment, where the section carries its SIS id and there is just one.
+  -- The roster's class behind an LMS enrolment, where the section or the course carries its SIS id and there is just one.
   select
     enrollment.user_id,
     enrollment.course_id,
     case when count(distinct class.sourced_id) = 1 then min(class.sourced_id) end as class_key
   from {{ ref("stg_canvas__enrollments") }} as enrollment
-  inner join {{ ref("stg_canvas__sections") }} as section on section.id = enrollment.course_section_id
-  inner join {{ ref("stg_oneroster__classes") }} as class on class.sourced_id = section.sis_section_id
+  left join {{ ref("stg_canvas__sections") }} as section on section.id = enrollment.course_section_id
+  left join {{ ref("stg_canvas__courses") }} as course on course.id = enrollment.course_id
+  inner join {{ ref("stg_oneroster__classes") }} as class
+    on class.sourced_id in (section.sis_section_id, course.sis_course_id)
   group by enrollment.user_id, enrollment.course_id
 
 ),

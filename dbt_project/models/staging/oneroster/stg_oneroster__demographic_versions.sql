@@ -2,6 +2,7 @@
 -- from what was landed when (see brg_student_subgroup).
 select
   {{ demographic_columns() }},
-  _landed_at as landed_at
+  _landed_at as landed_at,
+  _as_of_at as as_of_at
 from {{ source("landing", "oneroster__demographics") }}
 where not _deleted and coalesce(status, 'active') <> 'tobedeleted'

@@ -3,6 +3,7 @@ select
   sourcedId as sourced_id,
   dateLastModified as date_last_modified,
   {{ element_at("grades", 1) }} as grade,
-  _landed_at as landed_at
+  _landed_at as landed_at,
+  _as_of_at as as_of_at
 from {{ source("landing", "oneroster__users") }}
 where not _deleted and coalesce(status, 'active') <> 'tobedeleted'
