@@ -177,6 +177,8 @@ def test_reason_and_column_of_a_reject(change: dict[str, Any], reason: str, colu
     assert [(r.reason, r.column) for r in batch.rejects] == [(reason, column)]
     assert json.loads(batch.rejects[0].raw) == GOOD | change
     assert batch.table.to_pylist() == [TYPED]
+    alone = parse_records(WIDE, [GOOD | change])  # a column that is of one kind is typed by another way
+    assert [(r.reason, r.column) for r in alone.rejects] == [(reason, column)]
 
 
 def test_a_list_of_objects_may_have_gaps() -> None:

@@ -120,6 +120,23 @@ def test_a_second_that_fills_many_answers_is_read_until_nothing_is_new(vendor: V
     assert set(domains(pulled(vendor, Filter(dense), page_size=40))) == {row["domain"] for row in dense}
 
 
+def test_an_order_that_hides_a_row_each_time_is_got_round_by_other_page_ends(vendor: Vendor) -> None:
+    rows = [event(n, FIRST + 5000) for n in range(15)]
+
+    def settled(asked: Asked) -> Reply:  # another order at each offset, but always the same one there
+        low, high, offset = asked.number("from"), asked.number("to"), asked.number("offset")
+        inside = [row for row in rows if low < row["timestamp"] < high]
+        random.Random(offset).shuffle(inside)
+        return Reply({"data": inside[offset : offset + asked.number("limit")]})
+
+    def asked(offset: int) -> Asked:
+        return Asked("", {"from": ["0"], "to": [str(10**13)], "limit": ["8"], "offset": [str(offset)]}, {}, "")
+
+    seen = {row["domain"] for offset in (0, 8) for row in settled(asked(offset)).body["data"]}
+    assert len(seen) < 15, "pages of eight hide a row for ever"
+    assert set(domains(pulled(vendor, settled, page_size=8))) == {row["domain"] for row in rows}
+
+
 def test_a_second_beyond_the_offset_cap_is_an_error_and_not_a_short_answer(vendor: Vendor) -> None:
     with pytest.raises(PermanentError, match="400"):
         pulled(vendor, Filter([event(n, FIRST) for n in range(90)], cap=50), page_size=20)

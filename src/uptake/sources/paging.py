@@ -103,7 +103,6 @@ def link_pages(
         if following is None:
             return
         url = answer.url.join(following)
-        client.require_own(url)
         if url in seen:
             raise PermanentError(
                 f"the links of {shown(answer.url)} go in a circle", remedy="ask the vendor how to page."
