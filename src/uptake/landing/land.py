@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -22,6 +24,7 @@ from uptake.landing.writer import WindowWriter
 from uptake.project import Project
 from uptake.sources.base import Source
 
+_COLLECT_EVERY = 20
 # Called after each batch with rows pulled so far and the source's own total, where it gave one.
 Progress = Callable[[int, int | None], None]
 
@@ -68,7 +71,8 @@ def land(
     started = time.monotonic()
     landing = _Landing(project, district, source, resource, window, at, door, progress)
     try:
-        return landing.run(run_id, started)
+        with _collector_at_rest():
+            return landing.run(run_id, started)
     except Exception as error:
         known = _known(error).at(district=at.district, source=at.source, resource=at.resource, window=window.token)
         ledger.record_outcome(
@@ -88,6 +92,20 @@ def land(
         if known is error:
             raise
         raise known from error
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Without automatic garbage collection, which walks through every parsed page again and again: reading JSON takes
+    twice as long with it. Pages hold no cycles; what else does is collected every `_COLLECT_EVERY` batches.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _known(error: Exception) -> UptakeError:
@@ -180,7 +198,9 @@ class _Landing:
         )
 
     def _batches(self) -> Iterator[Batch]:
-        for batch in self.source.pull(self.resource, self.window):
+        for number, batch in enumerate(self.source.pull(self.resource, self.window), start=1):
+            if number % _COLLECT_EVERY == 0:
+                gc.collect(1)
             self.pulled += batch.pulled
             if batch.source_total is not None:
                 self.source_total = batch.source_total
