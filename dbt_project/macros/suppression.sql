@@ -41,8 +41,8 @@
 {%- endmacro %}
 
 {#-
-  One row for each row of `cells`, with: is_hidden; is_sensitive (hidden for its own sake); has_end (it may be told which
-  end of the scale it lies at); low, high (what the reader may know of a hidden count).
+  One row for each row of `cells`: its keys, value, minimum_n and is_hidden; is_sensitive (hidden for its own sake); has_end
+  (it may be told which end of the scale it lies at); low, high (what the reader may know of a hidden count).
 
   cells: relation with the columns of `context` (one table of counts for each combination) and
     org_level 'district' | 'school', org_key, dimension, subgroup ('all_students' twice for the margin),
@@ -53,145 +53,194 @@
     identity, copy_of  see `same_people`,
     minimum_n
   identity_scope: columns within which cells with the same `identity` are the same number, and share one fate.
+
+  Keys are numbers within: the passes sort and join a great deal.
 -#}
 {% macro suppressed_counts(cells, context, identity_scope) -%}
 {%- set by = context | join(", ") -%}
-with suppression_cell as materialized (
+{%- set scope = identity_scope | join(", ") -%}
+with numbered_table as materialized (
+  select {{ by }}, cast(row_number() over () as integer) as table_no from (select distinct {{ by }} from {{ cells }}) as one_table
+),
+numbered_org as materialized (
+  select org_level, org_key, cast(row_number() over () as integer) as org_no
+  from (select distinct org_level, org_key from {{ cells }}) as one_org
+),
+numbered_group as materialized (
   select
-    {{ by }},
-    {% for column in identity_scope if column not in context %}{{ column }}, {% endfor -%}
-    org_level, org_key, dimension, subgroup, value,
+    dimension, subgroup,
+    -- 'no' is hidden before the rest: a reader who asks about a group asks about 'yes'.
+    cast(row_number() over (order by dimension, subgroup <> 'no', subgroup) as integer) as group_no,
+    cast(dense_rank() over (order by dimension) as integer) as dimension_no
+  from (select distinct dimension, subgroup from {{ cells }}) as one_group
+),
+numbered_people as materialized (
+  select {{ scope }}, identity, cast(row_number() over () as integer) as people_no, count > 1 as is_shared
+  from (select {{ scope }}, identity, count(*) as count from {{ cells }} group by {{ scope }}, identity) as one_people
+),
+suppression_cell as materialized (
+  select
+    table_no, org_no, dimension_no, group_no, people_no, is_shared,
+    org_level = 'district' as is_district,
+    dimension = 'all_students' as is_whole,
+    subgroup = 'no' as is_no,
+    subgroup = 'unknown' as is_unknown,
+    coalesce(copy_of = 'all_students', false) as is_whole_copy,
+    copy_of is not null as is_copy,
+    value,
     ceiling is not null as has_ceiling,
     case when ceiling is null then {{ no_ceiling() }} else ceiling - value end as rest,
-    minimum_n, identity, copy_of, is_small_group, is_forced,
+    minimum_n, is_small_group, is_forced,
     is_small_group or value < minimum_n or (ceiling is not null and ceiling - value < minimum_n) as is_sensitive,
     is_small_group or is_forced or value < minimum_n or (ceiling is not null and ceiling - value < minimum_n) as is_hidden
   from {{ cells }}
+  inner join numbered_table using ({{ by }})
+  inner join numbered_org using (org_level, org_key)
+  inner join numbered_group using (dimension, subgroup)
+  inner join numbered_people using ({{ scope }}, identity)
   where coalesce(ceiling, value) > 0
 ),
-{{ suppression_passes("suppression_cell", "first", context, identity_scope, passes=3) }},
-{{ suppression_certificate("first", "first_certificate", context, ends=false) }},
--- Not certified: the two rows that can give most are hidden with the rows in need, so that exchanges are possible.
+{{ suppression_passes("suppression_cell", "first", passes=3) }},
+{{ suppression_certificate("first", "first_certificate", ends=false) }},
+-- Not certified: the rows in need are hidden, with the two that can give most, so that exchanges are possible.
+first_need as materialized (
+  select table_no, dimension_no, org_no, bool_or(values_possible < values_needed) as is_row_in_need
+  from first_certificate
+  where not is_district and (table_no, dimension_no) in (
+    select table_no, dimension_no from first_certificate where values_possible < values_needed
+  )
+  group by table_no, dimension_no, org_no
+),
 helper as (
   select
-    {{ by }}, dimension, org_key, is_sensitive_row,
-    row_number() over (partition by {{ by }}, dimension order by is_sensitive_row, most_to_give desc, org_key) as helper_no
+    table_no, dimension_no, org_no, is_row_in_need,
+    row_number() over (partition by table_no, dimension_no order by is_row_in_need, least_to_give desc, org_no) as helper_no
   from (
-    select
-      {{ by }}, dimension, org_key,
-      min(least(value, rest)) as most_to_give,
-      bool_or(values_possible < values_needed) as is_sensitive_row
-    from first_certificate
-    where org_level = 'school' and copy_of is null
-    group by {{ by }}, dimension, org_key
+    select table_no, dimension_no, org_no, is_row_in_need, min(least(value, rest)) as least_to_give
+    from first
+    inner join first_need using (table_no, dimension_no, org_no)
+    where not is_copy
+    group by table_no, dimension_no, org_no, is_row_in_need
     having count(*) > 1
   ) as org_row
 ),
 helped as materialized (
-  select cell.* replace (
-    cell.is_hidden or coalesce(
-      need.is_in_need and cell.copy_of is null and (helper.is_sensitive_row or helper.helper_no <= 2), false
+  select * replace (
+    is_hidden or (
+      not is_copy
+      and (table_no, dimension_no, org_no) in (
+        select table_no, dimension_no, org_no from helper where is_row_in_need or helper_no <= 2
+      )
     ) as is_hidden
   )
-  from first as cell
-  left join (
-    select {{ by }}, dimension, bool_or(values_possible < values_needed) as is_in_need
-    from first_certificate group by {{ by }}, dimension
-  ) as need using ({{ by }}, dimension)
-  left join helper
-    on {% for column in context %}helper.{{ column }} = cell.{{ column }} and {% endfor -%}
-    helper.dimension = cell.dimension and helper.org_key = cell.org_key and cell.org_level = 'school'
+  from first
 ),
-{{ suppression_passes("helped", "second", context, identity_scope, passes=2) }},
-{{ suppression_certificate("second", "second_certificate", context, ends=false) }},
+{{ suppression_passes("helped", "second", passes=2) }},
+{{ suppression_certificate("second", "second_certificate", ends=false) }},
 -- Still not: no school shows this dimension.
-{{ suppression_closure("second", "second_certificate", "closed_in_schools", context, levels=["school"]) }},
-{{ suppression_passes("closed_in_schools", "third", context, identity_scope, passes=2) }},
-{{ suppression_certificate("third", "third_certificate", context, ends=false) }},
--- Still not: nobody shows it.
-{{ suppression_closure("third", "third_certificate", "closed_everywhere", context, levels=["school", "district"]) }},
-{{ suppression_passes("closed_everywhere", "settled", context, identity_scope, passes=2) }},
-{{ suppression_certificate("settled", "coded_certificate", context, ends=true) }},
--- Ends are told in a table only where every sensitive count of it stays certified with them.
-{{ suppression_family_ranges("coded_certificate", "coded_family", context) }},
-table_end as (
-  select
-    {{ by }}, org_level, dimension,
-    bool_and(not is_sensitive or not is_hidden or family_values_possible >= values_needed)
-    and not (dimension = 'all_students' and bool_or(has_untold_subgroup)) as is_end_told
-  from (
-    select
-      *,
-      -- The end of a school's total says as much of its subgroups.
-      bool_or(is_sensitive and is_hidden and values_possible < values_needed)
-        over (partition by {{ by }}, org_level, org_key) as has_untold_subgroup
-    from coded_family
-  ) as cell
-  group by {{ by }}, org_level, dimension
+closed_in_schools as materialized (
+  select * replace (
+    is_hidden or (
+      not is_district and not is_copy
+      and (table_no, dimension_no) in (
+        select table_no, dimension_no from second_certificate where values_possible < values_needed
+      )
+    ) as is_hidden
+  )
+  from second
 ),
-end_told as (
-  -- What is told in one place is told in every place where the same people stand.
-  select
-    coded_family.*,
-    bool_and(table_end.is_end_told) over (partition by {{ identity_scope | join(", ") }}, identity) as is_end_told
+{{ suppression_passes("closed_in_schools", "third", passes=2) }},
+{{ suppression_certificate("third", "third_certificate", ends=false) }},
+-- Still not: nobody shows it.
+closed_everywhere as materialized (
+  select * replace (
+    is_hidden
+    or (table_no, dimension_no) in (select table_no, dimension_no from third_certificate where values_possible < values_needed)
+      as is_hidden
+  )
+  from third
+),
+{{ suppression_passes("closed_everywhere", "settled", passes=2) }},
+{{ suppression_certificate("settled", "coded_certificate", ends=true) }},
+{{ suppression_family_ranges("coded_certificate", "coded_family") }},
+-- Ends are told in a table only where every sensitive count of it stays certified with them; and the end of a school's total
+-- says as much of its subgroups.
+untold_table as (
+  select distinct table_no, is_district, dimension_no
   from coded_family
-  inner join table_end using ({{ by }}, org_level, dimension)
+  where is_sensitive and is_hidden and family_values_possible < values_needed
+  union
+  select distinct total.table_no, total.is_district, total.dimension_no
+  from coded_family as total
+  inner join coded_family as part using (table_no, org_no)
+  where total.is_whole and part.is_sensitive and part.is_hidden and part.values_possible < part.values_needed
+),
+untold_people as (
+  -- What is told in one place is told in every place where the same people stand.
+  select distinct people_no from coded_family where (table_no, is_district, dimension_no) in (select * from untold_table)
+),
+ended as (
+  select *, people_no not in (select people_no from untold_people) as is_end_told
+  from coded_family
 )
 select
-  * exclude (
-    low, high, up, down, values_possible, values_needed, family_values_possible, is_total_hidden, is_end_told, rest, is_forced
-  ),
-  is_hidden and is_sensitive and is_end_told and subgroup <> 'unknown' as has_end,
-  case when not is_hidden then value when is_end_told then low else 0 end as low,
-  case when not is_hidden then value when is_end_told then high when has_ceiling then value + rest end as high
-from end_told
+  {% for column in context %}numbered_table.{{ column }}, {% endfor -%}
+  numbered_org.org_level, numbered_org.org_key, numbered_group.dimension, numbered_group.subgroup,
+  ended.value, ended.minimum_n, ended.is_hidden, ended.is_sensitive,
+  ended.is_hidden and ended.is_sensitive and ended.is_end_told and not ended.is_unknown as has_end,
+  case when not ended.is_hidden then ended.value when ended.is_end_told then ended.low else 0 end as low,
+  case
+    when not ended.is_hidden then ended.value
+    when ended.is_end_told then ended.high
+    when ended.has_ceiling then ended.value + ended.rest
+  end as high
+from ended
+inner join numbered_table using (table_no)
+inner join numbered_org using (org_no)
+inner join numbered_group using (group_no)
 {%- endmacro %}
 
 {#-
   Rounds of complementary suppression, as CTEs ending in one called `name`. A round extends what is hidden in each column
   (schools of a subgroup) and each row (subgroups of an organisation), gives the same fate to the same people, and closes
   from the top: what is hidden for all students of an organisation is hidden for its subgroups, and what is hidden for the
-  district is hidden for its schools.
+  district is hidden for its schools (but for a subgroup that is all of its school: it is shown or hidden as the school is).
 -#}
-{% macro suppression_passes(cells, name, context, identity_scope, passes) -%}
-{%- set by = context | join(", ") -%}
+{% macro suppression_passes(cells, name, passes) -%}
 {%- for number in range(passes) -%}
 {%- set before = cells if loop.first else name ~ "_" ~ (number - 1) -%}
 {{ name }}_{{ number }}_column as materialized (
   select * replace ({{ extended_hiding() }} as is_hidden)
   from {{ before }}
-  window
-    family as (partition by {{ by }}, org_level, dimension, subgroup),
-    before as (
-      partition by {{ by }}, org_level, dimension, subgroup
-      order by is_hidden desc, copy_of is not null, value, org_key rows between unbounded preceding and 1 preceding
-    )
+  window before as (
+    partition by table_no, is_district, group_no
+    order by is_hidden desc, is_copy, value, org_no rows between unbounded preceding and 1 preceding
+  )
 ),
 {{ name }}_{{ number }}_row as materialized (
   select * replace ({{ extended_hiding() }} as is_hidden)
   from {{ name }}_{{ number }}_column
-  window
-    family as (partition by {{ by }}, org_level, org_key, dimension),
-    before as (
-      partition by {{ by }}, org_level, org_key, dimension
-      -- 'no' goes before the rest: a reader who asks about a group asks about 'yes'.
-      order by is_hidden desc, copy_of is not null, subgroup <> 'no', value, subgroup rows between unbounded preceding and 1 preceding
-    )
+  window before as (
+    partition by table_no, org_no, dimension_no
+    order by is_hidden desc, is_copy, is_no desc, value, group_no rows between unbounded preceding and 1 preceding
+  )
 ),
 {{ name }}_{{ number }}_same as materialized (
-  select * replace (bool_or(is_hidden) over (partition by {{ identity_scope | join(", ") }}, identity) as is_hidden)
+  select * replace (
+    is_hidden
+    or (is_shared and people_no in (select people_no from {{ name }}_{{ number }}_row where is_hidden and is_shared)) as is_hidden
+  )
   from {{ name }}_{{ number }}_row
 ),
 {{ name if loop.last else name ~ "_" ~ number }} as materialized (
   select * replace (
-    bool_or(is_hidden and dimension = 'all_students') over (partition by {{ by }}, org_level, org_key)
-    -- (a subgroup that is all of its school is shown or hidden as the school is)
+    is_hidden
+    or (table_no, org_no) in (select table_no, org_no from {{ name }}_{{ number }}_same where is_hidden and is_whole)
+    or table_no in (select table_no from {{ name }}_{{ number }}_same where is_hidden and is_whole and is_district)
     or (
-      bool_or(is_hidden and org_level = 'district') over (partition by {{ by }}, dimension, subgroup)
-      and copy_of is distinct from 'all_students'
-    )
-    or bool_or(is_hidden and org_level = 'district' and dimension = 'all_students') over (partition by {{ by }})
-    or is_hidden as is_hidden
+      not is_whole_copy
+      and (table_no, group_no) in (select table_no, group_no from {{ name }}_{{ number }}_same where is_hidden and is_district)
+    ) as is_hidden
   )
   from {{ name }}_{{ number }}_same
 ){{ ",
@@ -202,59 +251,40 @@ from end_told
 {#- A family with hidden cells takes further cells, smallest first, until all that it hides could be shown as one. -#}
 {% macro extended_hiding() -%}
   is_hidden or (
-    bool_or(is_hidden) over family
-    and count(*) over family > 1
-    and not coalesce(
+    coalesce(bool_or(is_hidden) over before, false)
+    and not (
       count(*) over before >= 2
       and sum(value) over before >= minimum_n
       and sum(rest) over before >= minimum_n
-      and sum(value + rest) over before - max(value + rest) over before >= minimum_n,
-      false
+      and sum(value + rest) over before - max(value + rest) over before >= minimum_n
     )
   )
 {%- endmacro %}
 
-{#- Dimensions with a sensitive count that is not certified are hidden at the levels named. -#}
-{% macro suppression_closure(cells, certificate, name, context, levels) -%}
-{%- set by = context | join(", ") -%}
-{{ name }} as materialized (
-  select cell.* replace (
-    cell.is_hidden
-    or (need.is_in_need and cell.org_level in ('{{ levels | join("', '") }}') {%- if "district" not in levels %} and cell.copy_of is null{% endif %})
-      as is_hidden
-  )
-  from {{ cells }} as cell
-  inner join (
-    select {{ by }}, dimension, bool_or(values_possible < values_needed and dimension <> 'all_students') as is_in_need
-    from {{ certificate }} group by {{ by }}, dimension
-  ) as need using ({{ by }}, dimension)
-)
-{%- endmacro %}
-
+{#- The least that a reader knows of a count of people: listed means there is somebody. -#}
 {% macro least_known() -%}
-  case when has_ceiling then 0 when org_level = 'district' then greatest(is_listed::int, schools_listed) else is_listed::int end
+  case when has_ceiling then 0 when is_district then greatest(cast(is_listed as integer), schools_listed) else cast(is_listed as integer) end
 {%- endmacro %}
 
 {#-
-  CTEs ending in one called `name`: the cells with low and high (what a reader knows of each by itself), up and down (how
-  far a hidden one can move by exchanges that change no margin), values_possible and values_needed.
+  CTEs ending in one called `name`: the cells with low and high (what a reader knows of each by itself), values_possible (of
+  a sensitive count of a school's subgroup: how many it can have by exchanges that change no margin) and values_needed.
   ends: whether the reader is told at which end of the scale a sensitive count lies.
 -#}
-{% macro suppression_certificate(cells, name, context, ends) -%}
-{%- set by = context | join(", ") -%}
+{% macro suppression_certificate(cells, name, ends) -%}
 {{ name }}_known as materialized (
   select
-    * exclude (is_listed, schools_listed),
+    listed.* exclude (is_listed),
     {%- if ends %}
     case
-      when not is_hidden or subgroup = 'unknown' or is_small_group or (is_forced and is_sensitive) then {{ least_known() }}
+      when not is_hidden or is_unknown or is_small_group or (is_forced and is_sensitive) then {{ least_known() }}
       when not is_sensitive then minimum_n
       when value + rest < 2 * minimum_n or value < minimum_n then {{ least_known() }}
       else value + rest - minimum_n + 1
     end as low,
     case
       when is_small_group and has_ceiling then minimum_n - 1
-      when subgroup = 'unknown' or (is_forced and is_sensitive) then value + rest
+      when is_unknown or (is_forced and is_sensitive) then value + rest
       when not is_sensitive then case when has_ceiling then value + rest - minimum_n else {{ no_ceiling() }} end
       when value < minimum_n and (not has_ceiling or value + rest >= 2 * minimum_n) then minimum_n - 1
       else value + rest
@@ -265,101 +295,90 @@ from end_told
     case when is_small_group then minimum_n - 1 else value + rest end as high
     {%- endif %}
   from (
-    select *, count(*) filter (where is_listed and org_level = 'school') over (partition by {{ by }}, dimension, subgroup) as schools_listed
-    from (
-      select
-        *,
-        -- A listed count is known to be there: nobody lists an empty group. 'unknown' is not listed, nor are the
-        -- subgroups of an organisation too small to show.
-        subgroup <> 'unknown' and (
-          dimension = 'all_students'
-          or not bool_or(is_hidden and dimension = 'all_students') over (partition by {{ by }}, org_level, org_key)
-        ) as is_listed
-      from {{ cells }}
-    ) as cell
-  ) as cell
+    select
+      *,
+      (table_no, org_no) in (select table_no, org_no from {{ cells }} where is_hidden and is_whole) as is_org_hidden,
+      -- 'unknown' is not listed, nor are the subgroups of an organisation too small to show.
+      not is_unknown and (
+        is_whole or (table_no, org_no) not in (select table_no, org_no from {{ cells }} where is_hidden and is_whole)
+      ) as is_listed
+    from {{ cells }}
+  ) as listed
+  left join (
+    select table_no, group_no, count(*) as schools_listed
+    from {{ cells }}
+    where not has_ceiling and not is_district and not is_unknown
+      and (is_whole or (table_no, org_no) not in (select table_no, org_no from {{ cells }} where is_hidden and is_whole))
+    group by table_no, group_no
+  ) as column_listed using (table_no, group_no)
 ),
 -- What one row can give of one column while it takes as much in another.
 {{ name }}_give as materialized (
   select
-    {{ by }}, dimension, giver.org_level, giver.org_key,
-    giver.subgroup as giver, taker.subgroup as taker,
+    table_no, org_no, giver.dimension_no, giver.is_district,
+    giver.group_no as giver, taker.group_no as taker,
     least(giver.value - giver.low, taker.high - taker.value) as gives
   from {{ name }}_known as giver
-  inner join {{ name }}_known as taker using ({{ by }}, dimension, org_level, org_key)
-  where giver.is_hidden and taker.is_hidden and giver.subgroup <> taker.subgroup
+  inner join {{ name }}_known as taker using (table_no, org_no, dimension_no)
+  where giver.is_hidden and taker.is_hidden and giver.group_no <> taker.group_no
+),
+{{ name }}_given as materialized (
+  select table_no, giver, taker, sum(gives) as gives from {{ name }}_give where not is_district group by table_no, giver, taker
 ),
 {{ name }}_exchange as materialized (
   select
-    {{ by }}, dimension, one_row.org_key, one_row.giver, one_row.taker,
-    least(
-      one_row.gives,
-      greatest(
-        -- The other schools do the opposite ...
-        coalesce(
-          sum(one_back.gives) over (partition by {{ by }}, dimension, one_row.giver, one_row.taker), 0
-        ) - one_back.gives,
-        -- ... or the district's own two counts are hidden, and move with this row.
-        coalesce(district.gives, 0)
-      )
-    ) as amount
+    one_row.table_no, one_row.org_no, one_row.giver, one_row.taker,
+    -- The other schools do the opposite, or the district's own two counts are hidden and move with this row.
+    least(one_row.gives, greatest(others.gives - one_back.gives, coalesce(district.gives, 0))) as amount
   from {{ name }}_give as one_row
   inner join {{ name }}_give as one_back
-    using ({{ by }}, dimension, org_level, org_key)
+    on one_back.table_no = one_row.table_no and one_back.org_no = one_row.org_no
+    and one_back.giver = one_row.taker and one_back.taker = one_row.giver
+  inner join {{ name }}_given as others
+    on others.table_no = one_row.table_no and others.giver = one_row.taker and others.taker = one_row.giver
   left join {{ name }}_give as district
-    on {% for column in context %}district.{{ column }} = one_row.{{ column }} and {% endfor -%}
-    district.dimension = one_row.dimension and district.org_level = 'district'
+    on district.is_district and district.table_no = one_row.table_no
     and district.giver = one_row.giver and district.taker = one_row.taker
-  where one_row.org_level = 'school' and one_back.giver = one_row.taker and one_back.taker = one_row.giver
+  where not one_row.is_district
 ),
 {{ name }}_move as (
-  select {{ by }}, dimension, org_key, subgroup, max(up) as up, max(down) as down
+  select table_no, org_no, group_no, max(up) as up, max(down) as down
   from (
-    select {{ by }}, dimension, org_key, taker as subgroup, amount as up, 0 as down from {{ name }}_exchange
+    select table_no, org_no, taker as group_no, amount as up, 0 as down from {{ name }}_exchange
     union all
-    select {{ by }}, dimension, org_key, giver as subgroup, 0 as up, amount as down from {{ name }}_exchange
-  ) as one_move
-  group by {{ by }}, dimension, org_key, subgroup
-),
--- Schools whose totals are hidden can also exchange with one another within a column, as far as the totals may move.
-{{ name }}_untotalled as (
-  select
-    {{ by }}, dimension, org_key, subgroup,
-    least(high - value, total_up, sum(value - low) over same_column - (value - low)) as up,
-    least(value - low, total_down, sum(high - value) over same_column - (high - value)) as down
-  from (
+    select table_no, org_no, giver as group_no, 0 as up, amount as down from {{ name }}_exchange
+    union all
+    -- Schools whose totals are hidden can also exchange with one another within a column, as far as the totals may move.
     select
-      *,
-      bool_or(is_hidden and dimension = 'all_students') over (partition by {{ by }}, org_level, org_key) as is_total_hidden,
-      max(high - value) filter (where dimension = 'all_students') over (partition by {{ by }}, org_level, org_key) as total_up,
-      max(value - low) filter (where dimension = 'all_students') over (partition by {{ by }}, org_level, org_key) as total_down
-    from {{ name }}_known
-  ) as cell
-  where is_total_hidden and org_level = 'school'
-  window same_column as (partition by {{ by }}, dimension, subgroup)
+      cell.table_no, cell.org_no, cell.group_no,
+      least(cell.high - cell.value, total.high - total.value, same_column.can_fall - (cell.value - cell.low)),
+      least(cell.value - cell.low, total.value - total.low, same_column.can_rise - (cell.high - cell.value))
+    from {{ name }}_known as cell
+    inner join {{ name }}_known as total
+      on total.table_no = cell.table_no and total.org_no = cell.org_no and total.is_whole and total.is_hidden
+    inner join (
+      select table_no, group_no, sum(value - low) as can_fall, sum(high - value) as can_rise
+      from {{ name }}_known
+      where is_org_hidden and not is_district
+      group by table_no, group_no
+    ) as same_column
+      on same_column.table_no = cell.table_no and same_column.group_no = cell.group_no
+    where not cell.is_district and not cell.is_whole
+  ) as one_move
+  group by table_no, org_no, group_no
 ),
 {{ name }} as materialized (
   select
     cell.*,
-    greatest(coalesce(one_move.up, 0), coalesce(untotalled.up, 0)) as up,
-    greatest(coalesce(one_move.down, 0), coalesce(untotalled.down, 0)) as down,
     case
-      when not (cell.is_hidden and cell.is_sensitive and cell.org_level = 'school' and cell.dimension <> 'all_students')
-        then {{ no_ceiling() }}
-      else 1
-        + greatest(coalesce(one_move.up, 0), coalesce(untotalled.up, 0))
-        + greatest(coalesce(one_move.down, 0), coalesce(untotalled.down, 0))
+      when cell.is_hidden and cell.is_sensitive and not cell.is_district and not cell.is_whole
+        then 1 + coalesce(one_move.up, 0) + coalesce(one_move.down, 0)
+      else {{ no_ceiling() }}
     end as values_possible,
     {{ least_possible_values("cell.minimum_n") }} as values_needed
   from {{ name }}_known as cell
   left join {{ name }}_move as one_move
-    on {% for column in context %}one_move.{{ column }} = cell.{{ column }} and {% endfor -%}
-    one_move.dimension = cell.dimension and one_move.org_key = cell.org_key and one_move.subgroup = cell.subgroup
-    and cell.org_level = 'school'
-  left join {{ name }}_untotalled as untotalled
-    on {% for column in context %}untotalled.{{ column }} = cell.{{ column }} and {% endfor -%}
-    untotalled.dimension = cell.dimension and untotalled.org_key = cell.org_key and untotalled.subgroup = cell.subgroup
-    and cell.org_level = 'school'
+    on one_move.table_no = cell.table_no and one_move.org_no = cell.org_no and one_move.group_no = cell.group_no
 )
 {%- endmacro %}
 
@@ -367,33 +386,246 @@ from end_told
   Adds family_values_possible: the certificate of a school's subgroups as it is, and for families that stand alone (schools
   for all students, the district's subgroups) the exact range that the family's known sum leaves to each hidden count.
 -#}
-{% macro suppression_family_ranges(certificate, name, context) -%}
+{% macro suppression_family_ranges(certificate, name) -%}
+{{ name }}_sum as (
+  select table_no, is_district, dimension_no, sum(value - low) as can_fall, sum(high - value) as can_rise
+  from {{ certificate }}
+  where is_hidden and is_district <> is_whole
+  group by table_no, is_district, dimension_no
+),
+{{ name }} as materialized (
+  select
+    cell.*,
+    least(
+      cell.values_possible,
+      case
+        -- A hidden total leaves the family's sum open.
+        when cell.is_hidden and cell.is_district <> cell.is_whole
+          and cell.table_no not in (select table_no from {{ certificate }} where is_hidden and is_whole and is_district)
+          then 1
+            + least(cell.high - cell.value, family.can_fall - (cell.value - cell.low))
+            + least(cell.value - cell.low, family.can_rise - (cell.high - cell.value))
+        else {{ no_ceiling() }}
+      end
+    ) as family_values_possible
+  from {{ certificate }} as cell
+  left join {{ name }}_sum as family
+    on family.table_no = cell.table_no
+    and family.is_district = cell.is_district
+    and family.dimension_no = cell.dimension_no
+)
+{%- endmacro %}
+
+{#-
+  CTE `name`: the relation's columns, same_as and copy_of, for cells that are the same people as a total above them, by having
+  as many: a subgroup that is all of its organisation (copy_of 'all_students'), a school that is all of its district's
+  subgroup ('district'). The same people are shown or hidden everywhere.
+-#}
+{% macro same_people(relation, context, count, name) -%}
+{%- set by = context | join(", ") -%}
+{{ name }}_total as (
+  select
+    *,
+    max({{ count }}) filter (where dimension = 'all_students') over (partition by {{ by }}, org_level, org_key) as of_org,
+    max({{ count }}) filter (where org_level = 'district') over (partition by {{ by }}, dimension, subgroup) as of_subgroup,
+    max({{ count }}) filter (where org_level = 'district' and dimension = 'all_students') over (partition by {{ by }}) as of_all,
+    max(org_key) filter (where org_level = 'district') over (partition by {{ by }}) as district_key
+  from {{ relation }}
+),
+{{ name }} as (
+  select
+    * exclude (of_org, of_subgroup, of_all, district_key),
+    case
+      when {{ count }} = of_all then concat('district|', district_key, '|all_students|all_students')
+      when {{ count }} = of_org then concat(org_level, '|', org_key, '|all_students|all_students')
+      when {{ count }} = of_subgroup then concat('district|', district_key, '|', dimension, '|', subgroup)
+      else concat(org_level, '|', org_key, '|', dimension, '|', subgroup)
+    end as same_as,
+    case
+      when dimension <> 'all_students' and {{ count }} = of_org then 'all_students'
+      when org_level = 'school' and {{ count }} = of_subgroup then 'district'
+    end as copy_of
+  from {{ name }}_total
+)
+{%- endmacro %}
+
+{#-
+  CTE `name`: subgroups whose eligible students must be hidden because tools are licensed for different grades. Two tools
+  give two counts of one subgroup, and their difference is the subgroup in the grades of one tool only. Grades that go
+  together in every set form a block. A block with fewer than n is joined with another, so that both have n: of all such
+  blocks the one that fewest sets part from it. A set with one of the two but not the other is not shown; from sets that
+  have both or neither, no sum or difference is smaller than a joined block.
+
+  Not for all students: how many children a grade of a school has is no secret.
+
+  org_atoms: week_start_on, grade_set, org_level, org_key, dimension, subgroup, grade, students.
+-#}
+{% macro indistinct_grade_sets(org_atoms, name) -%}
+{%- set cell = "week_start_on, org_level, org_key, dimension, subgroup" -%}
+{{ name }}_grade as (
+  select {{ cell }}, grade, {{ distinct_list("grade_set") }} as grade_sets, any_value(students) as students
+  from (
+    select {{ cell }}, grade, grade_set, sum(students) as students
+    from {{ org_atoms }}
+    where dimension <> 'all_students'
+    group by {{ cell }}, grade, grade_set
+  ) as one_grade
+  group by {{ cell }}, grade
+),
+{{ name }}_block as (
+  select {{ cell }}, grade_sets, sum(students) as students from {{ name }}_grade group by {{ cell }}, grade_sets
+),
+{{ name }}_pair as (
+  select
+    {{ cell }},
+    small.grade_sets as one_sets,
+    other.grade_sets as other_sets,
+    row_number() over (
+      partition by {{ cell }}, small.grade_sets
+      order by
+        small.students + other.students >= district.minimum_n desc,
+        {{ list_length("small.grade_sets") }} + {{ list_length("other.grade_sets") }}
+        - 2 * {{ list_length(shared_list("small.grade_sets", "other.grade_sets")) }},
+        other.students desc,
+        other.grade_sets
+    ) as choice,
+    max(small.students + other.students) over (partition by {{ cell }}, small.grade_sets) < district.minimum_n as is_never_enough
+  from {{ name }}_block as small
+  cross join {{ source("config", "district") }} as district
+  inner join {{ name }}_block as other using ({{ cell }})
+  where small.students < district.minimum_n and small.grade_sets <> other.grade_sets
+),
+{{ name }}_parted as (
+  select {{ cell }}, one_sets, other_sets from {{ name }}_pair where choice = 1 or is_never_enough
+),
+{{ name }} as (
+  select distinct {{ cell }}, grade_set
+  from (
+    select {{ cell }}, one_sets as has_sets, other_sets as lacks_sets, {{ each_element("one_sets") }} as grade_set from {{ name }}_parted
+    union all
+    select {{ cell }}, other_sets, one_sets, {{ each_element("other_sets") }} from {{ name }}_parted
+  ) as one_set
+  where not {{ list_has("lacks_sets", "grade_set") }}
+)
+{%- endmacro %}
+
+{#-
+  Suppression of counts that are shown rounded: the grades of a district. One row for each row of `cells`, with shown_value
+  (NULL where hidden), is_hidden, is_sensitive, has_end, low and high. A shown count stands for `rounding_base` values, so
+  neighbours seldom give a hidden one away; where they would, its family is hidden.
+
+  cells: the columns of `context`, org_key, dimension, subgroup, value, ceiling, is_small_group, is_forced, identity,
+  minimum_n, and of the district's count: total_value, total_low, total_high, is_total_hidden.
+-#}
+{% macro rounded_counts(cells, context, identity_scope) -%}
+{%- set by = context | join(", ") -%}
+with rounded_cell as materialized (
+  select
+    {{ by }}, org_key, dimension, subgroup, value, identity, minimum_n, is_small_group, is_forced,
+    total_value, total_low, total_high,
+    ceiling is not null as has_ceiling,
+    case when ceiling is null then {{ no_ceiling() }} else ceiling - value end as rest,
+    is_small_group or value < minimum_n or (ceiling is not null and ceiling - value < minimum_n) as is_sensitive,
+    is_small_group or is_forced or is_total_hidden
+      or value < minimum_n or (ceiling is not null and ceiling - value < minimum_n) as is_hidden
+  from {{ cells }}
+  where coalesce(ceiling, value) > 0
+),
+{%- for number in range(2) %}
+{%- set before = "rounded_cell" if loop.first else "rounded_" ~ (number - 1) %}
+{{ rounded_ranges(before, "rounded_" ~ number ~ "_range", context) }},
+rounded_{{ number }} as materialized (
+  select
+    * exclude (is_family_open)
+    replace (bool_or(is_hidden or is_family_open) over (partition by {{ identity_scope | join(", ") }}, identity) as is_hidden)
+  from (
+    select
+      * exclude (low, high, column_values, row_values, all_low, all_high),
+      bool_or(is_hidden and is_sensitive and least(column_values, row_values) < {{ least_possible_values("minimum_n") }})
+        over (partition by {{ by }}, dimension, subgroup)
+      or bool_or(is_hidden and is_sensitive and row_values < {{ least_possible_values("minimum_n") }})
+        over (partition by {{ by }}, org_key, dimension) as is_family_open
+    from rounded_{{ number }}_range
+  ) as cell
+),
+{%- endfor %}
+{{ rounded_ranges("rounded_1", "rounded_last_range", context) }}
+select
+  * exclude (low, high, column_values, row_values, all_low, all_high, total_value, total_low, total_high, rest, is_forced, is_end_told),
+  case when not is_hidden then {{ rounded_count("value", "minimum_n") }} end as shown_value,
+  is_hidden and is_sensitive and is_end_told and subgroup <> 'unknown' as has_end,
+  case when is_hidden and not is_end_told then 0 else low end as low,
+  case when is_hidden and not is_end_told then case when has_ceiling then value + rest end else high end as high
+from (
+  select
+    *,
+    not bool_or(is_hidden and is_sensitive and least(column_values, row_values) < {{ least_possible_values("minimum_n") }})
+      over (partition by {{ by }}, dimension) as is_end_told
+  from rounded_last_range
+) as cell
+{%- endmacro %}
+
+{#- CTE `name`: what is known of each rounded or hidden count by itself, and how many values its families leave it. -#}
+{% macro rounded_ranges(cells, name, context) -%}
 {%- set by = context | join(", ") -%}
 {{ name }} as materialized (
   select
     *,
-    least(
-      values_possible,
-      case
-        -- A hidden total leaves the family's sum open.
-        when not is_hidden or is_total_hidden then {{ no_ceiling() }}
-        when org_level = 'school' and dimension = 'all_students' then 1
-          + least(high - value, sum(value - low) filter (where is_hidden) over column_family - (value - low))
-          + least(value - low, sum(high - value) filter (where is_hidden) over column_family - (high - value))
-        when org_level = 'district' and dimension <> 'all_students' then 1
-          + least(high - value, sum(value - low) filter (where is_hidden) over row_family - (value - low))
-          + least(value - low, sum(high - value) filter (where is_hidden) over row_family - (high - value))
-        else {{ no_ceiling() }}
-      end
-    ) as family_values_possible
+    1
+      + least(high - value, sum(value - low) over same_column - (value - low) + total_high - total_value)
+      + least(value - low, sum(high - value) over same_column - (high - value) + total_value - total_low) as column_values,
+    case
+      when dimension = 'all_students' then {{ no_ceiling() }}
+      else 1
+        + least(high - value, sum(value - low) over same_row - (value - low) + all_high - sum(value) over same_row)
+        + least(value - low, sum(high - value) over same_row - (high - value) + sum(value) over same_row - all_low)
+    end as row_values
   from (
     select
       *,
-      bool_or(is_hidden and org_level = 'district' and dimension = 'all_students') over (partition by {{ by }}) as is_total_hidden
-    from {{ certificate }}
+      max(low) filter (where dimension = 'all_students') over (partition by {{ by }}, org_key) as all_low,
+      max(high) filter (where dimension = 'all_students') over (partition by {{ by }}, org_key) as all_high
+    from (
+      select
+        *,
+        case
+          when not is_hidden and subgroup <> 'unknown'
+            then {{ rounded_count("value", "minimum_n") }} - {{ rounding_base("minimum_n") }} // 2
+          when subgroup = 'unknown' or is_small_group or not has_ceiling then 0
+          when not is_sensitive then minimum_n
+          when value + rest < 2 * minimum_n or value < minimum_n then 0
+          else value + rest - minimum_n + 1
+        end as low,
+        case
+          when not is_hidden and subgroup <> 'unknown'
+            then {{ rounded_count("value", "minimum_n") }} + {{ rounding_base("minimum_n") }} // 2
+          when is_small_group or (not has_ceiling and is_sensitive and subgroup <> 'unknown') then minimum_n - 1
+          when subgroup = 'unknown' or not has_ceiling then value + rest
+          when not is_sensitive then value + rest - minimum_n
+          when value < minimum_n and value + rest >= 2 * minimum_n then minimum_n - 1
+          else value + rest
+        end as high
+      from {{ cells }}
+    ) as cell
   ) as cell
   window
-    column_family as (partition by {{ by }}, org_level, dimension, subgroup),
-    row_family as (partition by {{ by }}, org_level, org_key, dimension)
+    same_column as (partition by {{ by }}, dimension, subgroup),
+    same_row as (partition by {{ by }}, org_key, dimension)
 )
+{%- endmacro %}
+
+{#-
+  A class is never shown as a number: its list is known to everybody in it. Its use is told as one of up to four bands of
+  equal width, each of at least n values; a small class has one band, which tells nothing.
+-#}
+{% macro class_bands(eligible, minimum_n) -%}
+  least(greatest(({{ eligible }} + 1) // {{ minimum_n }}, 1), 4)
+{%- endmacro %}
+
+{% macro class_band_low(active, eligible, bands) -%}
+  cast(ceil((({{ active }} * {{ bands }}) // ({{ eligible }} + 1)) * ({{ eligible }} + 1) / cast({{ bands }} as double)) as bigint)
+{%- endmacro %}
+
+{% macro class_band_high(active, eligible, bands) -%}
+  cast(ceil((({{ active }} * {{ bands }}) // ({{ eligible }} + 1) + 1) * ({{ eligible }} + 1) / cast({{ bands }} as double)) - 1 as bigint)
 {%- endmacro %}
