@@ -32,6 +32,8 @@ from uptake.warehouse.reference import copy_operations, write_config
 from uptake.warehouse.touched import dates_of, overlapping, school_weeks, weeks_of
 
 ROSTER_NAMESPACE = "oneroster"
+# Lists that decide, like the roster, how the use of any week is counted: which sector and function a product is of.
+LISTS = {("learnplatform", "products")}
 
 _FILE = pa.schema(
     [
@@ -233,7 +235,7 @@ def _find_work(
     work.has_new_records = done[2] != signature.records
     work.dates = dates_of(connection, changed, resources, district.zone)
     work.weeks = weeks_of(work.dates, district)
-    if work.has_new_settings or any(file.name[0] == ROSTER_NAMESPACE for file in changed):
+    if work.has_new_settings or any(file.name[0] == ROSTER_NAMESPACE or file.name in LISTS for file in changed):
         work.weeks |= school_weeks(district)
     return work
 
