@@ -165,13 +165,12 @@ def _value(facts: Facts, audience: Audience) -> list[object]:
         between(
             "marts.mart_value.utilisation_rate", "utilisation_rate", "No share of seats is negative.", MODEL, low=0
         ),
-        between(
+        no_rows(
             "marts.mart_value.seats_not_exceeded",
-            "utilisation_rate",
+            "SELECT contract_key, tool_name, seats, seats_used FROM {batch} WHERE seats_used > seats",
             "No contract is used by more people than it has seats.",
             "Ask the vendor or the finance office: the register's seats may be out of date, or the licence exceeded.",
-            high=1,
-            severity="warning",
+            "warning",
         ),
         no_rows(
             "marts.mart_value.waste_within_cost",

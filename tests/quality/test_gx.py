@@ -29,7 +29,7 @@ def files(tmp_path: Path) -> dict[Audience, Path]:
 def validate(files: dict[Audience, Path], *expectations: object, run_name: str = "run") -> dict[str, Result]:
     folder = files["leaders"].parent
     suite = Suite("marts", "leaders", "pupil", list(expectations))  # type: ignore[arg-type]
-    results = gx.validate(files, [suite], stores=folder / "stores", pages=folder / "pages", run_name=run_name)
+    results = gx.validate(files, [suite], stores=folder / "stores", site=folder / "site", run_name=run_name)
     return {result.check_id: result for result in results}
 
 
@@ -137,7 +137,7 @@ def test_pages_and_stores_hold_the_last_runs_and_no_person(
         validate(files, expect(gxe.ExpectColumnValuesToBeUnique, column="key"), run_name=f"run-{run}")
     stored = {path.parent.parent.name for path in (folder / "stores").rglob("*.json")}
     assert stored == {"run-2", "run-3", "run-4"}
-    pages = list((folder / "pages" / "validations").rglob("*.html"))
+    pages = list((folder / "site" / "validations").rglob("*.html"))
     assert {path.parent.parent.name for path in pages} == {"run-2", "run-3", "run-4"}
     assert not [path for path in pages if "canary" in path.parts]
     person = duckdb.sql("SELECT md5('3')").fetchall()[0][0]
@@ -145,5 +145,6 @@ def test_pages_and_stores_hold_the_last_runs_and_no_person(
     assert written
     for path in written:
         assert person not in path.read_text(), path
-    assert "run-4" in (folder / "pages" / "index.html").read_text()
     assert "What must hold." in max(pages).read_text()
+    for path in [*(folder / "site").rglob("*.html")]:
+        assert "://" not in path.read_text(), path

@@ -36,7 +36,7 @@ BROKEN = {
     "mart_unknown_tool": ("40::BIGINT AS students", "4::BIGINT AS students"),
     "mart_reconciliation": ("('rows_pulled', 421, 421)", "('rows_pulled', 421, 420)"),
     "mart_source_health": ("NULL::VARCHAR AS message", "'unknown user ana@maple.k12.example' AS message"),
-    "mart_value": ("0.5::DOUBLE AS utilisation_rate", "1.5::DOUBLE AS utilisation_rate"),
+    "mart_value": ("400::BIGINT AS seats,", "100::BIGINT AS seats,"),
     "mart_quarantine": ("SELECT 'maple'", "SELECT unnest(['maple', 'maple'])"),
     "mart_adoption": ("0.9::DOUBLE AS coverage_rate", "9::DOUBLE AS coverage_rate"),
 }

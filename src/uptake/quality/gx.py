@@ -31,6 +31,7 @@ from great_expectations.data_context.types.base import (
 from great_expectations.execution_engine import sqlalchemy_execution_engine
 
 from uptake.errors import PermanentError
+from uptake.quality.pages import make_local
 from uptake.quality.suite import Result, Suite
 from uptake.warehouse.snapshot import MEMORY_LIMIT, Audience
 
@@ -45,9 +46,9 @@ class CheckerBroken(PermanentError):
 
 
 def validate(
-    files: Mapping[Audience, Path], suites: Sequence[Suite], *, stores: Path, pages: Path, run_name: str
+    files: Mapping[Audience, Path], suites: Sequence[Suite], *, stores: Path, site: Path, run_name: str
 ) -> list[Result]:
-    """Run all suites in one checkpoint, keep the last runs in `stores`, and renew the static site in `pages`.
+    """Run all suites in one checkpoint, keep the last runs in `stores`, and renew its pages in `site`.
 
     Raises CheckerBroken when a canary misbehaves or the number of results is not the number of expectations.
     """
@@ -55,8 +56,8 @@ def validate(
     asked = [check_id(expectation) for suite in suites for expectation in suite.expectations]
     if len(asked) != len(set(asked)):
         raise ValueError(f"check ids are not unique: {sorted({one for one in asked if asked.count(one) > 1})}")
-    _forget(stores)
-    with _context(stores, pages) as context:
+    _forget(stores, site)
+    with _context(stores, site) as context:
         validations = {}
         for audience, file in files.items():
             source = context.data_sources.add_sql(
@@ -91,7 +92,7 @@ def validate(
         )
         outcome = checkpoint.run(run_id=RunIdentifier(run_name=run_name))
         found = list(_results(outcome, {name: suite for name, (suite, _) in validations.items()}))
-        _build_pages(context, outcome)
+        _build_pages(context, outcome, site, run_name)
     results = [result for result in found if result.area != "canary"]
     _believe(found, files)
     if sorted(result.check_id for result in results) != sorted(asked):
@@ -225,18 +226,17 @@ def _exception(result: ExpectationValidationResult) -> str | None:
 
 
 @contextmanager
-def _context(stores: Path, pages: Path) -> Iterator[EphemeralDataContext]:
+def _context(stores: Path, site: Path) -> Iterator[EphemeralDataContext]:
     """Results and pages are files. What is asked lives in memory: suites are code, and are written anew each time."""
     stores.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pages.mkdir(parents=True, exist_ok=True)
+    site.mkdir(parents=True, exist_ok=True)
     defaults = InMemoryStoreBackendDefaults()
     defaults.stores[defaults.validation_results_store_name]["store_backend"] = _folder(stores)
     defaults.data_docs_sites = {
         _SITE: {
             "class_name": "SiteBuilder",
             "show_how_to_buttons": False,
-            "store_backend": _folder(pages),
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "store_backend": _folder(site),
         }
     }
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
@@ -259,22 +259,29 @@ def _folder(path: Path) -> dict[str, str]:
     return {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(path)}
 
 
-def _forget(stores: Path) -> None:
-    """Keep the results of the last runs. The pages of those that are gone are removed when the index is built."""
+def _forget(stores: Path, site: Path) -> None:
+    """Keep the results and pages of the last runs, and no page of a suite that is no longer asked."""
     runs: dict[str, set[Path]] = {}
     for file in stores.rglob("*.json"):
         runs.setdefault(file.parent.name, set()).add(file.parent.parent)  # <suite>/<run name>/<run time>/<batch>.json
     for run in sorted(runs)[: -(KEEP_RUNS - 1)]:
         for folder in runs[run]:
             shutil.rmtree(folder)
+            shutil.rmtree(site / "validations" / folder.relative_to(stores), ignore_errors=True)
+    shutil.rmtree(site / "expectations", ignore_errors=True)
 
 
-def _build_pages(context: EphemeralDataContext, outcome: CheckpointResult) -> None:
-    """Pages of this run and the index. The canaries get none: a check that fails each time would frighten a reader."""
+def _build_pages(context: EphemeralDataContext, outcome: CheckpointResult, site: Path, run_name: str) -> None:
+    """Pages of this run. The canaries get none: a check that fails each time would frighten a reader.
+
+    No index: `uptake.quality.pages` writes one that works without other hosts.
+    """
     identifiers: list[Any] = [
         identifier
         for identifier in outcome.run_results
         if not identifier.expectation_suite_identifier.name.startswith("canary.")
     ]
     suites = [identifier.expectation_suite_identifier for identifier in identifiers]
-    context.build_data_docs(site_names=[_SITE], resource_identifiers=[*identifiers, *suites])
+    context.build_data_docs(site_names=[_SITE], resource_identifiers=[*identifiers, *suites], build_index=False)
+    for page in [*site.glob(f"validations/**/{run_name}/**/*.html"), *site.glob("expectations/**/*.html")]:
+        make_local(page)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, func, select
 
 from uptake.operations.models import CheckResult
-from uptake.operations.session import writing
+from uptake.operations.session import reading, writing
+from uptake.quality.pages import Run
 from uptake.quality.suite import Result
 
 
@@ -41,3 +42,23 @@ def record(
             )
             for result in results
         )
+
+
+def recent_runs(operations: Engine, district: str, *, limit: int) -> list[Run]:
+    """Counts of the last check runs of a district, newest first."""
+    failed = CheckResult.is_success.is_(False)
+    query = (
+        select(
+            CheckResult.snapshot_id,
+            func.max(CheckResult.checked_at),
+            func.count().filter(CheckResult.is_success),
+            func.count().filter(failed, CheckResult.severity != "warning"),
+            func.count().filter(failed, CheckResult.severity == "warning"),
+        )
+        .where(CheckResult.district == district)
+        .group_by(CheckResult.snapshot_id)
+        .order_by(CheckResult.snapshot_id.desc())
+        .limit(limit)
+    )
+    with reading(operations) as session:
+        return [Run(*row) for row in session.execute(query)]

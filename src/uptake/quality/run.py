@@ -16,7 +16,7 @@ import duckdb
 
 from uptake.config import District
 from uptake.project import Project
-from uptake.quality import history, summary
+from uptake.quality import history, pages, summary
 from uptake.quality.suite import Columns, Facts, Result
 from uptake.quality.summary import CheckSummary, FailedCheck
 from uptake.warehouse.snapshot import AUDIENCES, Audience, Candidate
@@ -24,12 +24,13 @@ from uptake.warehouse.snapshot import AUDIENCES, Audience, Candidate
 EXPECTATIONS = Path(__file__).resolve().parents[3] / "expectations"
 CHECKER = "checker.works"
 SHOWN_ROWS = 3
+KEPT_PAGES = 20
 
 
 def run_checks(
     project: Project, district: District, candidate: Candidate, run_id: str, *, expectations: Path = EXPECTATIONS
 ) -> CheckSummary:
-    """Run every suite on the candidate's files; write history, Data Docs and the candidate's checks.json.
+    """Run every suite on the candidate's files; write history, the static site and the candidate's checks.json.
 
     A failed check does not raise: publication does. A checker that cannot be trusted is a failed critical check too,
     and the only one, so that nothing it said is believed.
@@ -53,6 +54,11 @@ def run_checks(
         failed_warning=[_failed(result) for result in results if not result.is_success and not _is_critical(result)],
     )
     summary.save(verdict, candidate.path)
+    this = pages.Run(
+        candidate.id, checked_at, verdict.passed, len(verdict.failed_critical), len(verdict.failed_warning)
+    )
+    runs = history.recent_runs(project.operations, district.id, limit=KEPT_PAGES)
+    pages.write_run(project.data_docs / district.id, district.name, this, results, runs)
     return verdict
 
 
@@ -88,7 +94,7 @@ def _ask(project: Project, district: District, candidate: Candidate, facts: Fact
                     "facts": asdict(facts),
                     "files": {audience: str(candidate.file(audience)) for audience in AUDIENCES},
                     "stores": str(project.state_dir / "checks" / district.id),
-                    "pages": str(project.data_docs / district.id),
+                    "site": str(project.data_docs / district.id),
                     "run_name": candidate.id,
                 }
             ),
@@ -101,7 +107,8 @@ def _ask(project: Project, district: District, candidate: Candidate, facts: Fact
             check=False,
         )
         if not answer.exists():
-            last = worker.stderr.strip().splitlines()[-1:] or [f"it ended with {worker.returncode}"]
+            said_last = worker.stderr.partition("nanobind: leaked")[0]  # DuckDB's noise at the end of its process
+            last = said_last.strip().splitlines()[-1:] or [f"it ended with {worker.returncode}"]
             return [_broken(last[0], "run `uptake check` again; if it stays, run `uptake doctor`.")]
         said: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
     if "broken" in said:

@@ -33,7 +33,7 @@ def main(request_file: str, answer_file: str) -> None:
             {audience: Path(file) for audience, file in request["files"].items()},
             suites,
             stores=Path(request["stores"]),
-            pages=Path(request["pages"]),
+            site=Path(request["site"]),
             run_name=request["run_name"],
         )
         answer: dict[str, Any] = {"results": [asdict(result) for result in results]}
