@@ -12,7 +12,7 @@ AT = datetime(2026, 4, 14, 12, 30, tzinfo=UTC)
 def result(check_id: str, *, is_success: bool, severity: str = "critical") -> Result:
     return Result(
         check_id=check_id,
-        area=check_id.split(".")[0],
+        area=check_id.split(".", maxsplit=1)[0],
         audience="leaders",
         table="mart_value",
         column=None,
