@@ -263,7 +263,7 @@ def test_status_tells_what_is_fresh_and_what_failed(lakeside: tuple[Project, Fak
     _, source = lakeside
     (entry,) = json.loads(uptake("status", "--json").output)
     assert entry["snapshot_id"] is None
-    assert entry["sources"] == [{"source": "sis", "kind": "fake", "resources": []}]
+    assert entry["sources"] == [{"source": "sis", "kind": "fake", "failed": None, "resources": []}]
     source.rows["courses"] = [{"title": "no key"}]
     source.errors["visits"] = TransientError("away", remedy="wait.")
     source.rows["visits"] = []

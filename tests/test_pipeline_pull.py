@@ -21,6 +21,7 @@ from uptake.landing import ledger
 from uptake.operations.models import Outcome, Pull
 from uptake.operations.session import reading
 from uptake.project import Project
+from uptake.status import district_status
 
 MORNING = datetime(2026, 4, 14, 10, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -174,6 +175,42 @@ def test_a_failure_to_list_windows_has_its_outcome(bench: Bench, monkeypatch: py
     assert (outcome.step, outcome.status, outcome.remedy) == ("pull", "failed", "mount it.")
 
 
+def test_what_stops_a_whole_source_has_one_outcome(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_credential(*_: object) -> None:
+        raise ConfigError("no credential for connection 'lakeside_sis'", remedy="export it.")
+
+    monkeypatch.setattr(pipeline, "credential_of", no_credential)
+    with pytest.raises(ConfigError, match="source sis"):
+        bench.pull()
+    with reading(bench.project.operations) as session:
+        (outcome,) = session.scalars(select(Outcome))
+    assert (outcome.source, outcome.resource, outcome.step, outcome.status) == ("sis", "*", "pull", "failed")
+    (told,) = district_status(bench.project, bench.project.district("lakeside"))["sources"]
+    assert told["failed"]["message"] == "no credential for connection 'lakeside_sis'"
+    monkeypatch.setattr(pipeline, "credential_of", lambda *_: None)
+    bench.pull()
+    (told,) = district_status(bench.project, bench.project.district("lakeside"))["sources"]
+    assert told["failed"] is None
+
+
+def test_a_defect_marks_its_pull_as_failed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(bench.source, "windows", broken)
+    with pytest.raises(ZeroDivisionError):
+        bench.pull(resources=["people"])
+    (pull,) = bench.pulls()
+    assert pull.status == "failed"
+
+
+def test_all_resources_are_asked_for_one_instant(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(MORNING + timedelta(minutes=minute) for minute in range(9))
+    monkeypatch.setattr(pipeline.clock, "now", lambda district: next(times))
+    bench.pull()
+    assert {(pull.started_at, pull.until) for pull in bench.pulls()} == {(MORNING, MORNING)}
+
+
 def test_windows_that_landed_before_a_failure_stay(bench: Bench) -> None:
     """The second hour fails; the first one is not lost, and the rerun takes both."""
     real, calls = bench.source.pull, []
@@ -321,6 +358,8 @@ def test_run_publishes_what_could_be_pulled_and_then_tells_of_the_failure(
     done: list[str] = []
     for step in ("build", "check", "publish"):
         monkeypatch.setattr(pipeline, step, lambda *_, step=step, **__: done.append(step))
+    told: list[object] = []
     with pytest.raises(TransientError, match="away"):
-        pipeline.run(bench.project, "lakeside")
+        pipeline.run(bench.project, "lakeside", told=told.append)
     assert done == ["build", "check", "publish"]
+    assert isinstance(told[0], TransientError) and len(told) == 3

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from uptake.config import District
     from uptake.pipeline import PullSummary
     from uptake.project import Project
+    from uptake.quality.summary import CheckSummary
+    from uptake.warehouse.dbt import BuildSummary
 
 EXIT_PERMANENT = 1
 EXIT_CHECKS_FAILED = 3
@@ -170,10 +172,7 @@ def build(
         for place in _districts(project, district):
             with _working(f"{place.id}: building"):
                 summary = pipeline.build(project, place.id, full_refresh=full_refresh)
-            out.print(
-                f"{place.id}: built {summary.models} models, {summary.tests} tests, "
-                f"{summary.touched_dates} days touched, {summary.seconds:.1f} s."
-            )
+            _say_built(summary)
 
 
 @app.command()
@@ -190,12 +189,7 @@ def check(config: ConfigOption = None, district: DistrictOption = None) -> None:
         for place in _districts(project, district):
             with _working(f"{place.id}: checking"):
                 summary = pipeline.check(project, place.id)
-            failed = [(failure, "red") for failure in summary.failed_critical]
-            failed += [(failure, "yellow") for failure in summary.failed_warning]
-            out.print(f"{place.id}: {summary.passed} checks passed, {len(failed)} failed.")
-            for failure, colour in failed:
-                out.print(f"  [{colour}]{escape(failure.check_id)}[/]: {escape(failure.observed)}")
-                out.print(f"    to mend it: {escape(failure.remedy)}")
+            _say_checked(summary)
             is_good = is_good and not summary.failed_critical
         if not is_good:
             raise typer.Exit(EXIT_CHECKS_FAILED)
@@ -230,7 +224,7 @@ def run(config: ConfigOption = None, district: DistrictOption = None) -> None:
         project = _project(config)
         for place in _districts(project, district):
             with _bars() as progress:
-                snapshot = pipeline.run(project, place.id, progress=_Bar(progress, place.id))
+                snapshot = pipeline.run(project, place.id, progress=_Bar(progress, place.id), told=_say_step)
             _say_published(place, snapshot.id, snapshot.manifest)
 
 
@@ -401,7 +395,7 @@ def _say_error(error: UptakeError) -> None:
     err.print(f"[red]error:[/] {escape(error.message)}{f' ({escape(where)})' if where else ''}", soft_wrap=True)
     if error.remedy:
         err.print(f"  to mend it: {escape(error.remedy)}", soft_wrap=True)
-    for note in getattr(error, "__notes__", ()):
+    for note in dict.fromkeys(getattr(error, "__notes__", ())):
         err.print(f"  also: {escape(note)}", soft_wrap=True)
 
 
@@ -504,6 +498,37 @@ def _say_pull(summary: PullSummary) -> None:
             out.print(f"  [yellow]{escape(resource.resource)}[/]: {escape(warning)}", soft_wrap=True)
 
 
+def _say_built(summary: BuildSummary) -> None:
+    out.print(
+        f"Built {summary.models} models and ran {summary.tests} tests; {summary.touched_dates} days touched, "
+        f"{summary.seconds:.1f} s."
+    )
+
+
+def _say_checked(summary: CheckSummary) -> None:
+    failed = [(failure, "red") for failure in summary.failed_critical]
+    failed += [(failure, "yellow") for failure in summary.failed_warning]
+    out.print(f"{summary.passed} checks passed, {len(failed)} failed.")
+    for failure, colour in failed:
+        out.print(f"  [{colour}]{escape(failure.check_id)}[/]: {escape(failure.observed)}", soft_wrap=True)
+        out.print(f"    to mend it: {escape(failure.remedy)}", soft_wrap=True)
+
+
+def _say_step(done: object) -> None:
+    """One step of a whole run."""
+    from uptake.pipeline import PullSummary
+    from uptake.quality.summary import CheckSummary
+
+    if isinstance(done, UptakeError):
+        _say_error(done)
+    elif isinstance(done, PullSummary):
+        _say_pull(done)
+    elif isinstance(done, CheckSummary):
+        _say_checked(done)
+    else:
+        _say_built(cast("BuildSummary", done))
+
+
 def _say_published(district: District, snapshot_id: str, manifest: dict[str, Any]) -> None:
     through = manifest.get("data_complete_through") or "unknown"
     out.print(f"{district.id}: published {snapshot_id}, data complete through {through}.")
@@ -525,6 +550,10 @@ def _say_status(entry: dict[str, Any]) -> None:
     for step, told in entry["steps"].items():
         if told["status"] == "failed" and step != "publish":
             out.print(f"  [red]{step} failed[/] at {told['at']}: {escape(told['message'] or '')}", soft_wrap=True)
+    for source in entry["sources"]:
+        if source["failed"]:
+            out.print(f"  [red]{source['source']} could not be pulled[/]: {escape(source['failed']['message'])}")
+            out.print(f"    to mend it: {escape(source['failed']['remedy'] or '')}", soft_wrap=True)
     if entry["quarantined_rows"]:
         out.print(f"  [yellow]{entry['quarantined_rows']:,} rows in quarantine[/]: `uptake quarantine list`")
     rows = [

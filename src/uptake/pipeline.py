@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import fcntl
 import secrets
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -94,22 +95,39 @@ def pull(
 
     `since`/`until` ask for a span of time again, `full` for everything.
 
-    A resource that fails does not stop the others. At the end the worst error is raised (a permanent one before a
-    transient one), with the others as its notes.
+    All resources are asked for what was there at one instant, so that they agree with each other. One that fails does
+    not stop the others. At the end the worst error is raised (a permanent one before a transient one), with the
+    others as its notes.
     """
     district = project.district(district_id)
     settings = district.source(source_name)
     started = time.monotonic()
     summary = PullSummary(district.id, settings.name, run_id or new_run_id())
     with _alone(project, district, settings):
-        door, vault = open_door(project, district)
-        with vault, open_source(settings, credential_of(project, settings)) as source:
+        with _recorded_for_source(project, district, settings, summary.run_id):
+            source = open_source(settings, credential_of(project, settings))
+            now = clock.now(district)
+            door, vault = open_door(project, district)
+        with vault, source:
+            job = _Pull(project, district, settings, source, door, summary.run_id, now, progress)
             for resource in _chosen(source, settings, resources):
-                job = _ResourcePull(project, district, settings, source, resource, door, summary.run_id, progress)
-                summary.resources.append(job.run(since, until, full))
+                summary.resources.append(job.run(resource, since, until, full))
     summary.seconds = time.monotonic() - started
-    _raise_worst(summary)
+    errors = [resource.error for resource in summary.resources if resource.error is not None]
+    if errors:
+        raise _worst(errors)
     return summary
+
+
+@contextmanager
+def _recorded_for_source(project: Project, district: District, settings: SourceSettings, run_id: str) -> Iterator[None]:
+    """A failure in here is one of every resource: its outcome record is the source's as a whole."""
+    try:
+        yield
+    except UptakeError as error:
+        error.at(district=district.id, source=settings.name)
+        _record_failure(project, At(district.id, settings.name, "*"), run_id, error)
+        raise
 
 
 def credential_of(project: Project, settings: SourceSettings) -> Credential | None:
@@ -153,63 +171,56 @@ def _alone(project: Project, district: District, settings: SourceSettings) -> It
 
 
 @dataclass
-class _ResourcePull:
-    """One resource's part of a pull: how much to ask for, window by window, and the ledger's word on it."""
+class _Pull:
+    """A pull's way from resource to resource: how much to ask for, window by window, and the ledger's word on it.
+
+    now: the district's time when the pull began; the next cursor.
+    """
 
     project: Project
     district: District
     settings: SourceSettings
     source: Source
-    resource: Resource
     door: Door
     run_id: str
+    now: datetime
     progress: Progress | None
 
-    @property
-    def at(self) -> At:
-        return At(self.district.id, self.settings.name, self.resource.name)
-
-    def run(self, since: datetime | None, until: datetime | None, full: bool) -> ResourceSummary:
-        summary = ResourceSummary(self.resource.name, "incremental")
+    def run(self, resource: Resource, since: datetime | None, until: datetime | None, full: bool) -> ResourceSummary:
+        at = At(self.district.id, self.settings.name, resource.name)
+        summary = ResourceSummary(resource.name, "incremental")
+        summary.mode, start = self._plan(at, resource, since, until, full)
+        if summary.mode == "not due":
+            return summary
+        began = time.monotonic()
+        engine, end = self.project.operations, until or self.now
+        pull_id = ledger.start_pull(
+            engine, at, run_id=self.run_id, mode=summary.mode, since=start, until=end, started_at=self.now
+        )
         try:
-            self._run(summary, since, until, full)
+            windows = self._windows(at, resource, start, end, full=summary.mode == "full")
+            for number, window in enumerate(windows, start=1):
+                self._land(summary, resource, window, number, len(windows))
         except UptakeError as error:
-            summary.error = error.at(**self.at.columns())
+            summary.error = error.at(**at.columns())
+        finally:
+            finished_at = self.now + timedelta(seconds=time.monotonic() - began)
+            is_good = summary.error is None and sys.exception() is None
+            ledger.finish_pull(engine, pull_id, status="good" if is_good else "failed", finished_at=finished_at)
         return summary
 
-    def _run(self, summary: ResourceSummary, since: datetime | None, until: datetime | None, full: bool) -> None:
-        began = time.monotonic()
-        started_at = clock.now(self.district)
-        summary.mode, start = self._plan(started_at, since, until, full)
-        if summary.mode == "not due":
-            return
-        end = until or started_at
-        engine = self.project.operations
-        pull_id = ledger.start_pull(
-            engine, self.at, run_id=self.run_id, mode=summary.mode, since=start, until=end, started_at=started_at
-        )
-        is_good = False
-        try:
-            windows = self._windows(start, end, full=summary.mode == "full")
-            for number, window in enumerate(windows, start=1):
-                self._land(summary, window, number, len(windows))
-            is_good = True
-        finally:
-            finished_at = started_at + timedelta(seconds=time.monotonic() - began)
-            ledger.finish_pull(engine, pull_id, status="good" if is_good else "failed", finished_at=finished_at)
-
     def _plan(
-        self, now: datetime, since: datetime | None, until: datetime | None, full: bool
+        self, at: At, resource: Resource, since: datetime | None, until: datetime | None, full: bool
     ) -> tuple[str, datetime | None]:
         """Mode of the pull and where it starts. Only `full` and `incremental` pulls move the cursor."""
-        engine, resource = self.project.operations, self.resource
-        last = ledger.last_good_pull(engine, self.at)
+        engine = self.project.operations
+        last = ledger.last_good_pull(engine, at)
         cursor = last.started_at - resource.lookback if last else None
         if full and since is None and until is None:
             return "full", None
         if resource.full_sync_every is not None:
-            last_full = ledger.last_good_pull(engine, self.at, full=True)
-            is_due = last_full is None or now - last_full.started_at >= resource.full_sync_every
+            last_full = ledger.last_good_pull(engine, at, full=True)
+            is_due = last_full is None or self.now - last_full.started_at >= resource.full_sync_every
             if is_due and until is None:
                 return "full", None
             if not resource.cursor:
@@ -219,38 +230,30 @@ class _ResourcePull:
         reaches_cursor = cursor is None or (since is not None and since <= cursor)
         return ("incremental" if until is None and reaches_cursor else "backfill"), since
 
-    def _windows(self, since: datetime | None, until: datetime, *, full: bool) -> list[Window]:
+    def _windows(
+        self, at: At, resource: Resource, since: datetime | None, until: datetime, *, full: bool
+    ) -> list[Window]:
         try:
-            windows = self.source.windows(self.resource, since=since, until=until, full=full)
+            windows = self.source.windows(resource, since=since, until=until, full=full)
         except UptakeError as error:
-            self._record_failure(error)
+            _record_failure(self.project, at, self.run_id, error)
             raise
         if full or not any(window.mode == "file" for window in windows):
             return windows
-        taken = ledger.taken_tokens(self.project.operations, self.at)
+        taken = ledger.taken_tokens(self.project.operations, at)
         return [window for window in windows if window.mode != "file" or window.token not in taken]
 
-    def _record_failure(self, error: UptakeError) -> None:
-        record = Record(
-            step="pull",
-            status="failed",
-            error_class=type(error).__name__,
-            message=error.message,
-            remedy=error.remedy or None,
-        )
-        ledger.record_outcome(self.project.operations, self.at, run_id=self.run_id, record=record)
-
-    def _land(self, summary: ResourceSummary, window: Window, number: int, windows: int) -> None:
+    def _land(self, summary: ResourceSummary, resource: Resource, window: Window, number: int, windows: int) -> None:
         def advance(rows: int, total: int | None) -> None:
             if self.progress is not None:
-                self.progress(self.resource.name, number, windows, rows, total)
+                self.progress(resource.name, number, windows, rows, total)
 
         result = land(
             self.project,
             self.district,
             self.settings,
             self.source,
-            self.resource,
+            resource,
             window,
             run_id=self.run_id,
             door=self.door,
@@ -264,10 +267,15 @@ class _ResourcePull:
         summary.warnings.extend(result.warnings)
 
 
-def _raise_worst(summary: PullSummary) -> None:
-    errors = [resource.error for resource in summary.resources if resource.error is not None]
-    if errors:
-        raise _worst(errors)
+def _record_failure(project: Project, at: At, run_id: str, error: UptakeError) -> None:
+    record = Record(
+        step="pull",
+        status="failed",
+        error_class=type(error).__name__,
+        message=error.message,
+        remedy=error.remedy or None,
+    )
+    ledger.record_outcome(project.operations, at, run_id=run_id, record=record)
 
 
 def _worst(errors: Sequence[UptakeError]) -> UptakeError:
@@ -276,6 +284,8 @@ def _worst(errors: Sequence[UptakeError]) -> UptakeError:
     for error in errors:
         if error is not worst:
             worst.add_note(str(error))
+            for note in getattr(error, "__notes__", ()):
+                worst.add_note(note)
     return worst
 
 
@@ -349,19 +359,25 @@ def replay(project: Project, held: QuarantineFile, *, run_id: str | None = None)
 
 
 def run(
-    project: Project, district_id: str, *, run_id: str | None = None, progress: Progress | None = None
+    project: Project,
+    district_id: str,
+    *,
+    run_id: str | None = None,
+    progress: Progress | None = None,
+    told: Callable[[object], None] = lambda done: None,
 ) -> SnapshotRef:
     """Pull every source, build, check and publish. What could be pulled is published even when a source failed; the
-    worst of the pulls' errors is raised at the end."""
+    worst of the pulls' errors is raised at the end. `told` gets each step's summary, or a pull's error, as it comes."""
     run_id = run_id or new_run_id()
     errors: list[UptakeError] = []
     for settings in project.district(district_id).sources:
         try:
-            pull(project, district_id, settings.name, run_id=run_id, progress=progress)
+            told(pull(project, district_id, settings.name, run_id=run_id, progress=progress))
         except UptakeError as error:
             errors.append(error)
-    build(project, district_id, run_id=run_id)
-    check(project, district_id, run_id=run_id)
+            told(error)
+    told(build(project, district_id, run_id=run_id))
+    told(check(project, district_id, run_id=run_id))
     snapshot = publish(project, district_id, run_id=run_id)
     if errors:
         raise _worst(errors)

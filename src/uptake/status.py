@@ -16,7 +16,8 @@ def district_status(project: Project, district: District) -> dict[str, Any]:
     """JSON-ready status of one district.
 
     The keys of `uptake.warehouse.publish.status_of`, and
-    sources: [{source, kind, resources: [{resource, last_pull_at, last_good_pull_at, status, message, remedy}]}],
+    sources: [{source, kind, failed: {at, message, remedy} | None, resources: [{resource, last_pull_at,
+    last_good_pull_at, status, message, remedy}]}]; `failed` is why the newest pull could not begin,
     steps: {build|check|publish: {at, status, message, remedy}}, quarantined_rows: rows waiting in quarantine.
     Times are ISO 8601; pulls are timed by the district's clock, steps by the machine's.
     """
@@ -24,7 +25,7 @@ def district_status(project: Project, district: District) -> dict[str, Any]:
 
     return status_of(project, district) | {
         "sources": [
-            {"source": source.name, "kind": source.kind, "resources": _resources(project, district, source.name)}
+            {"source": source.name, "kind": source.kind, **_source(project, district, source.name)}
             for source in district.sources
         ],
         "steps": _steps(project, district),
@@ -32,7 +33,7 @@ def district_status(project: Project, district: District) -> dict[str, Any]:
     }
 
 
-def _resources(project: Project, district: District, source: str) -> list[dict[str, Any]]:
+def _source(project: Project, district: District, source: str) -> dict[str, Any]:
     here = (Pull.district == district.id, Pull.source == source)
     good = func.max(Pull.started_at).filter(Pull.status == "good")
     pulls = select(Pull.resource, func.max(Pull.started_at), good).where(*here).group_by(Pull.resource)
@@ -42,22 +43,27 @@ def _resources(project: Project, district: District, source: str) -> list[dict[s
             outcome.resource: outcome
             for outcome in _newest_outcomes(session, Outcome.district == district.id, Outcome.source == source)
         }
-    return [
-        {
-            "resource": resource,
-            "last_pull_at": _iso(last),
-            "last_good_pull_at": _iso(last_good),
-            **_told(latest.get(resource)),
-        }
-        for resource, (last, last_good) in sorted(found.items())
-    ]
+    newest = max(latest.values(), key=lambda outcome: outcome.id, default=None)
+    failed = newest if newest is not None and newest.resource == "*" else None
+    return {
+        "failed": failed and {"at": _iso(failed.at), "message": failed.message, "remedy": failed.remedy},
+        "resources": [
+            {
+                "resource": resource,
+                "last_pull_at": _iso(last),
+                "last_good_pull_at": _iso(last_good),
+                **_told(latest.get(resource)),
+            }
+            for resource, (last, last_good) in sorted(found.items())
+        ],
+    }
 
 
 def _steps(project: Project, district: District) -> dict[str, Any]:
     with reading(project.operations) as session:
         query = (
             select(Outcome.step, func.max(Outcome.id))
-            .where(Outcome.district == district.id, Outcome.resource == "*")
+            .where(Outcome.district == district.id, Outcome.source == "*")
             .group_by(Outcome.step)
         )
         newest = {step: session.get_one(Outcome, outcome_id) for step, outcome_id in session.execute(query)}
