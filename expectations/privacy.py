@@ -95,12 +95,14 @@ def _text(table: str, columns: Columns) -> list[object]:
 
 
 def _small_counts(n: int, table: str, columns: Columns) -> list[object]:
+    # Groups of districts are not people.
+    people = "AND basis = 'student_subgroup'" if "basis" in columns else ""
     counts = [name for name, kind in columns.items() if re.search(PEOPLE, name) and "INT" in kind]
     return [
         no_rows(
             f"privacy.{table}.{name}.not_small",
             f"SELECT '{name}' AS column_name, count(*) AS rows_shown FROM {{batch}} "
-            f"WHERE {name} BETWEEN 1 AND {n - 1} HAVING count(*) > 0",
+            f"WHERE {name} BETWEEN 1 AND {n - 1} {people} HAVING count(*) > 0",
             f"No count of 1 to {n - 1} people is shown in {name}.",
             f"The mart must give NULL and a reason for a group of fewer than {n}. {STOP}",
         )
@@ -248,9 +250,9 @@ def _equity(n: int) -> list[object]:
         no_rows(
             "privacy.mart_equity_gap.hidden_is_hidden",
             f"SELECT {EQUITY_KEY}, suppression_reason FROM {{batch}} WHERE suppression_reason IS NOT NULL AND "
-            "(group_rate IS NOT NULL OR gap_points IS NOT NULL OR gap_ci_low IS NOT NULL OR gap_ci_high IS NOT NULL "
-            "OR risk_ratio IS NOT NULL OR risk_ratio_ci_low IS NOT NULL OR risk_ratio_ci_high IS NOT NULL)",
-            "A suppressed gap shows no rate of the group, no gap, no ratio and no interval.",
+            "coalesce(group_rate, reference_rate, gap_points, gap_ci_low, gap_ci_high, risk_ratio, "
+            "risk_ratio_ci_low, risk_ratio_ci_high) IS NOT NULL",
+            "A suppressed gap shows no rate of either side, no gap, no ratio and no interval.",
             remedy,
         ),
         no_rows(

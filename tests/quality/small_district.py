@@ -59,6 +59,11 @@ TABLES: dict[str, tuple[str | None, str]] = {
                0.63::DOUBLE AS risk_ratio_ci_low, 1.1::DOUBLE AS risk_ratio_ci_high,
                NULL::VARCHAR AS suppression_reason,
                DATE '2026-04-10' AS data_complete_through
+        UNION ALL
+        -- Five districts of a band are not five people.
+        SELECT 'maple', 'district_band', 'district', 'maple', 'Maple', '2020', '__any_tool__', 'Any tool',
+               'free_reduced_band', '[0.2, 0.4[', 'pct_access', 5, 7, 1.5, 2.5, -1.0, -2.0, 0.0, NULL, NULL, NULL, NULL,
+               DATE '2026-04-10'
         """,
     ),
     "mart_usage_summary": (

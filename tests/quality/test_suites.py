@@ -118,7 +118,8 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
         {"privacy.mart_value.seats_used.not_small"},
     ),
     "a small reference group is shown": (
-        "UPDATE mart_equity_gap SET reference_n = 8, group_rate = NULL, reference_rate = NULL",
+        "UPDATE mart_equity_gap SET reference_n = 8, group_rate = NULL, reference_rate = NULL "
+        "WHERE basis = 'student_subgroup'",
         {"privacy.mart_equity_gap.reference_n.not_small"},
     ),
     "all but a few are active": (
@@ -175,7 +176,12 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     ),
     "a hidden gap shows its interval": (
         "UPDATE mart_equity_gap SET suppression_reason = 'fewer_than_n_students', group_rate = NULL, "
-        "gap_points = NULL, risk_ratio = NULL",
+        "reference_rate = NULL, gap_points = NULL, risk_ratio = NULL",
+        {"privacy.mart_equity_gap.hidden_is_hidden"},
+    ),
+    "a hidden gap shows the rate of the others": (
+        "UPDATE mart_equity_gap SET suppression_reason = 'small_count', group_rate = NULL, gap_points = NULL, "
+        "gap_ci_low = NULL, gap_ci_high = NULL, risk_ratio = NULL, risk_ratio_ci_low = NULL, risk_ratio_ci_high = NULL",
         {"privacy.mart_equity_gap.hidden_is_hidden"},
     ),
     "a rate of an equity group stands for few": (
