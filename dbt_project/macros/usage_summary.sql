@@ -6,9 +6,9 @@
   cast({{ measure }} as decimal(38, 6))
 {%- endmacro %}
 
-{#- Quotient of an exact sum and a count; undefined without any. -#}
+{#- Quotient of an exact sum and its count; the sum of none is NULL, and so is its mean. -#}
 {% macro mean_of_exact(total, n) -%}
-  cast({{ total }} as double) / nullif({{ n }}, 0)
+  cast({{ total }} as double) / {{ n }}
 {%- endmacro %}
 
 {#- Which kind of districts a row of `grouping sets ((), (free_reduced_band), (black_hispanic_band), (locale))` is of. -#}
