@@ -71,7 +71,8 @@ def _freshness(project: Project, viewer: Viewer, district_id: str, reader: Reade
         return
     st.markdown(f"Data through  \n**{words.safe(words.day(reader.data_through))}**")
     published = words.moment(reader.published_at, str(reader.manifest["time_zone"]))
-    st.caption(f"Checked and published {words.safe(published)}. This page follows new data by itself.")
+    clock = " by this machine's clock" if reader.is_simulated else ""
+    st.caption(words.safe(f"Checked and published {published}{clock}. This page follows new data by itself."))
 
 
 def main() -> None:

@@ -135,7 +135,7 @@ def _rejection(context: Context) -> None:
     ]
     for check in rejected["checks"]:
         what = check.get("description") or check["check_id"]
-        found = f" Found: {check['observed']}." if check.get("observed") else ""
+        found = f" Found: {words.found(check['observed'])}." if check.get("observed") else ""
         mend = f" **To resolve:** {words.safe(check['remedy'])}" if check.get("remedy") else ""
         lines.append(f"- {words.safe(what + '.' if not what.endswith('.') else what)}{words.safe(found)}{mend}")
     st.error("\n".join([lines[0], "", *lines[1:]]), icon=":material/front_hand:")
@@ -175,10 +175,16 @@ def _about(context: Context, figure: Number) -> None:
     st.markdown("**Sources**\n\n" + "\n".join(_source_line(row) for row in context.sources.to_dict("records")))
     failing = [check for check in _failed(context) if check.get("table") in figure.tables]
     if failing:
-        found = [f"- {words.safe(check['description'])}: {words.safe(str(check['observed']))}" for check in failing]
+        found = [f"- {words.safe(check_line(check))}" for check in failing]
         st.markdown("**Checks that do not hold**\n\n" + "\n".join(found))
     else:
         st.markdown("**Checks:** none fails for the figures behind this number.")
+
+
+def check_line(check: Mapping[str, Any]) -> str:
+    """What a check expects, and what it found instead."""
+    what = str(check.get("description") or check["check_id"]).rstrip(".")
+    return f"{what}: {words.found(str(check.get('observed') or 'does not hold')).rstrip('.')}."
 
 
 def _failed(context: Context) -> list[dict[str, Any]]:
@@ -188,6 +194,8 @@ def _failed(context: Context) -> list[dict[str, Any]]:
 
 def _source_line(row: dict[Any, Any]) -> str:
     state = "could not be read" if row["is_failed"] else "late" if row["is_stale"] else "up to date"
+    if words.is_missing(row["data_complete_through"]):
+        return f"- {words.safe(words.source(row['source']))}: {state}"
     through = words.day(row["data_complete_through"])
     return f"- {words.safe(words.source(row['source']))}: data through {words.safe(through)}, {state}"
 

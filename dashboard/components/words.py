@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -28,13 +29,22 @@ GROUP_NAMES |= {
         "asian": "Asian",
         "black_or_african_american": "Black or African American",
         "hispanic_or_latino": "Hispanic or Latino",
-        "native_hawaiian_or_other_pacific_islander": "Native Hawaiian or other Pacific Islander",
+        "native_hawaiian_or_pacific_islander": "Native Hawaiian or Pacific Islander",
         "two_or_more_races": "Multiracial",
         "white": "White",
     }.items()
 }
 
+GROUP_NAMES |= {
+    ("gender", "female"): "Female students",
+    ("gender", "male"): "Male students",
+    ("gender", "other"): "Students of another gender",
+}
+
 DIMENSION_NAMES = {
+    "economic_disadvantage": "Economic disadvantage",
+    "disability": "Disability",
+    "english_learner": "English learners",
     "race_ethnicity": "Race and ethnicity",
     "gender": "Gender",
     "free_reduced_band": "Share of students on free or reduced-price meals",
@@ -62,12 +72,19 @@ METHOD_NAMES = {
     "hour_bucket": "hours with at least one visit",
 }
 
+PERIODS = {
+    "latest_week": "the latest full school week",
+    "last_4_weeks": "the last 4 school weeks",
+    "school_year": "the school year so far",
+}
+
 REASONS = {
     "fewer_than_n_students": "Hidden: the group has fewer than {n} students.",
     "fewer_than_n_districts": "Hidden: the band has too few districts.",
     "small_count_low": "Shown as a limit: fewer than {n} students used it.",
     "small_count_high": "Shown as a limit: all but fewer than {n} students used it.",
     "small_count": "Hidden: in so small a group a count could point to single students.",
+    "no_reference_group": "Not compared: fewer than {n} other students to compare with.",
     "class_band": "Classes are shown in bands, so that no student stands out.",
     "too_few_weeks": "Not known yet: it takes some school weeks to keep something up.",
     "complementary": "Hidden: it could be used to work out a group that is too small to show.",
@@ -149,6 +166,15 @@ def group(dimension: str, subgroup: str) -> str:
     return plain(subgroup)
 
 
+def dimension(code: str) -> str:
+    return DIMENSION_NAMES.get(code, plain(code))
+
+
+def found(text: str) -> str:
+    """What a check observed, for a reader who does not know its columns: contract_key c1 -> contract c1."""
+    return re.sub(r"\b([a-z]+(?:_[a-z]+)+)\b", lambda name: name[0].removesuffix("_key").replace("_", " "), text)
+
+
 def band(text: str) -> str:
     """`[0.2, 0.4[` -> 20% to 40%. Other texts are given back in plain words."""
     parts = text.strip("[]").split(",")
@@ -163,6 +189,19 @@ def plain(code: str) -> str:
     """hispanic_or_latino -> Hispanic or latino."""
     text = code.replace("_", " ").strip()
     return text[:1].upper() + text[1:]
+
+
+YOUNGEST = ("IT", "PR", "PK", "TK", "KG")
+
+
+def grade_rank(code: str) -> tuple[int, str]:
+    """Youngest first: CEDS codes put letters before numbers (https://ceds.ed.gov/element/001210)."""
+    return (YOUNGEST.index(code), "") if code in YOUNGEST else (len(YOUNGEST), code)
+
+
+def period(code: str) -> str:
+    """Inside a sentence: the last 4 school weeks. A calendar year is its own name."""
+    return PERIODS.get(code, code)
 
 
 def method(code: Any) -> str:

@@ -8,8 +8,6 @@ import pandas as pd
 
 from queries.reader import Reader
 
-ANY_TOOL = "__any_tool__"
-
 
 def weeks(reader: Reader) -> pd.DataFrame:
     """Whole school weeks, newest first: week_start_on."""
@@ -45,11 +43,9 @@ def tools(reader: Reader) -> pd.DataFrame:
         """
         select tool_key, any_value(tool_name) as tool_name
         from mart_adoption
-        where tool_key <> $any_tool
         group by tool_key
         order by tool_name
         """,
-        any_tool=ANY_TOOL,
     )
 
 
@@ -69,13 +65,17 @@ def groups(reader: Reader) -> pd.DataFrame:
 def by_tool(
     reader: Reader, *, week: date, org_level: str, org_key: str | None, dimension: str, subgroup: str
 ) -> pd.DataFrame:
-    """One row a tool in one place and week, most used first. org_key None: the district itself."""
+    """One row a tool in one place and week, highest adoption first; `is_paid` says that a contract names it.
+
+    org_key None: the district itself.
+    """
     reader.require("adoption")
     return reader.frame(
         """
         select tool_key, tool_name, org_name, eligible_students, active_students, consistent_students, adoption_rate,
                consistent_rate, rate_low, rate_high, minutes_per_active_student, minutes_method, coverage_rate,
-               suppression_reason, consistent_suppression_reason
+               suppression_reason, consistent_suppression_reason,
+               tool_key in (select tool_key from mart_value where tool_key is not null) as is_paid
         from mart_adoption
         where week_start_on = $week and org_level = $org_level and (org_key = $org_key or $org_key is null)
           and dimension = $dimension and subgroup = $subgroup
@@ -100,7 +100,6 @@ def by_place(reader: Reader, *, week: date, org_level: str, dimension: str, subg
                consistent_rate, rate_low, rate_high, suppression_reason
         from mart_adoption
         where week_start_on = $week and org_level = $org_level and dimension = $dimension and subgroup = $subgroup
-          and tool_key <> $any_tool
           and ($every_school or org_level in ('district', 'grade')
                or list_contains($schools, coalesce(school_key, org_key)))
         order by tool_name, org_name
@@ -109,7 +108,6 @@ def by_place(reader: Reader, *, week: date, org_level: str, dimension: str, subg
         org_level=org_level,
         dimension=dimension,
         subgroup=subgroup,
-        any_tool=ANY_TOOL,
     )
 
 
@@ -122,7 +120,7 @@ def trend(reader: Reader, *, org_level: str, org_key: str | None, dimension: str
                rate_low, rate_high, suppression_reason
         from mart_adoption
         where org_level = $org_level and (org_key = $org_key or $org_key is null)
-          and dimension = $dimension and subgroup = $subgroup and tool_key <> $any_tool
+          and dimension = $dimension and subgroup = $subgroup
           and ($every_school or org_level in ('district', 'grade')
                or list_contains($schools, coalesce(school_key, org_key)))
         order by week_start_on, tool_name
@@ -131,7 +129,6 @@ def trend(reader: Reader, *, org_level: str, org_key: str | None, dimension: str
         org_key=org_key,
         dimension=dimension,
         subgroup=subgroup,
-        any_tool=ANY_TOOL,
     )
 
 

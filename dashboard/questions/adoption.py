@@ -18,6 +18,7 @@ QUESTION = "Which tools are our students using, and where?"
 DISTRICT = "Whole district"
 TABLES = ("mart_adoption",)
 LINES = 6
+ROWS = 15
 
 
 def main() -> None:
@@ -36,14 +37,13 @@ def _students(context: Context) -> None:
         return
     top = st.container()
     week, (level, key, place), (dimension, subgroup), tool = _choices(context, weeks)
-    rows = adoption.by_tool(reader, week=week, org_level=level, org_key=key, dimension=dimension, subgroup=subgroup)
+    tools = adoption.by_tool(reader, week=week, org_level=level, org_key=key, dimension=dimension, subgroup=subgroup)
     if tool:
-        rows = rows[rows["tool_key"] == tool]
+        tools = tools[tools["tool_key"] == tool]
     unused, unknown = adoption.unused(reader), adoption.unknown(reader)
-    tools = rows[rows["tool_key"] != adoption.ANY_TOOL]
     with top:
         _answer(context, tools, unused, week=week, place=place, group=words.group(dimension, subgroup))
-    frame.numbers(context, _numbers(context, rows, unused, unknown, week=week))
+    frame.numbers(context, _numbers(context, tools, unused, unknown, week=week))
     _picture(context, week=week, level=level, key=key, place=place, dimension=dimension, subgroup=subgroup, tool=tool)
     st.subheader(f"Tools in {place}, {words.week(week)}", anchor=False)
     table(context, PAGE, "adoption", tools, _tool_columns(context))
@@ -99,13 +99,23 @@ def _answer(context: Context, tools: pd.DataFrame, unused: pd.DataFrame, *, week
         sentence = f"{active} of {eligible} {who} in {place} used {top['tool_name']} {when} ({share})."
     else:
         sentence = (
-            f"{top['tool_name']} reached the most: {active} of {eligible} {who} in {place} used it {when} ({share})."
+            f"{top['tool_name']} has the highest adoption: {active} of the {eligible} {who} in {place} whom it is for "
+            "used "
+            f"it {when} ({share})."
         )
+        most = _most_students(tools)
+        if most is not None and most["tool_key"] != top["tool_key"]:
+            sentence += f" {most['tool_name']} reaches the most students, {words.count(most['active_students'])}."
     if len(tools) > 1 and len(unused):
         sentence += (
             f" {words.plural(len(unused), 'licensed tool is', 'licensed tools are')} used by nobody in the district."
         )
     frame.answer(f"{sentence[:1].upper()}{sentence[1:]}", _doubt(context))
+
+
+def _most_students(tools: pd.DataFrame) -> dict[Any, Any] | None:
+    counted = tools[tools["active_students"].notna()]
+    return None if counted.empty else counted.sort_values("active_students").iloc[-1].to_dict()
 
 
 def _doubt(context: Context) -> str:
@@ -118,29 +128,25 @@ def _doubt(context: Context) -> str:
 
 
 def _numbers(
-    context: Context, rows: pd.DataFrame, unused: pd.DataFrame, unknown: pd.DataFrame, *, week: date
+    context: Context, tools: pd.DataFrame, unused: pd.DataFrame, unknown: pd.DataFrame, *, week: date
 ) -> list[Number]:
-    tools = rows[rows["tool_key"] != adoption.ANY_TOOL]
-    anything = rows[rows["tool_key"] == adoption.ANY_TOOL]
     when, several = words.week(week), len(tools) > 1
     figures = []
-    if not anything.empty:
-        row = anything.iloc[0].to_dict()
-        figures.append(
-            Number("Used any tool", words.rate_or_reason(row["adoption_rate"], row),
-                   f"{words.count_or_reason(row['active_students'], row, context.minimum_n)} of "
-                   f"{words.count_or_reason(row['eligible_students'], row, context.minimum_n)} students, {when}",
-                   "adoption_rate", TABLES)
-        )  # fmt: skip
     if not tools.empty:
         top = tools.iloc[0].to_dict()
         figures.append(
-            Number(f"{'Most used: ' if several else 'Used '}{top['tool_name']}",
+            Number(f"{'Highest adoption: ' if several else 'Used '}{top['tool_name']}",
                    words.rate_or_reason(top["adoption_rate"], top),
                    f"{words.count_or_reason(top['active_students'], top, context.minimum_n)} of "
                    f"{words.count_or_reason(top['eligible_students'], top, context.minimum_n)} students, {when}",
                    "adoption_rate", TABLES)
         )  # fmt: skip
+        most = _most_students(tools)
+        if several and most is not None:
+            figures.append(
+                Number(f"Most students: {most['tool_name']}", words.count(most["active_students"]),
+                       f"of {words.count(most['eligible_students'])} whom it is for, {when}", "active_students", TABLES)
+            )  # fmt: skip
         steady = tools.sort_values("consistent_rate", ascending=False, na_position="last").iloc[0]
         if not words.is_missing(steady["consistent_rate"]):
             figures.append(
@@ -158,8 +164,7 @@ def _numbers(
     figures.append(
         Number("Unapproved tools in use", words.count(len(unapproved)),
                f"and {words.plural(len(unknown) - len(unapproved), 'web address', 'web addresses')} that no tool in "
-               "the "
-               f"catalogue explains, data through {context.through}", "unknown_tool", ("mart_unknown_tool",))
+               f"the catalog explains, data through {context.through}", "unknown_tool", ("mart_unknown_tool",))
     )  # fmt: skip
     return figures
 
@@ -193,31 +198,40 @@ def _picture(
     if rows.empty:
         st.caption(f"No figures by {level} for this choice of students.")
         return
+    drawn = rows.groupby("tool_key")["adoption_rate"].max().sort_values(ascending=False).head(ROWS).index
+    left_out = rows["tool_key"].nunique() - len(drawn)
+    rows = rows[rows["tool_key"].isin(drawn)]
     rows = rows.assign(
         share=rows["adoption_rate"],
         words=[words.rate_or_reason(row["adoption_rate"], row) for row in rows.to_dict("records")],
     ).rename(columns={"tool_name": "Tool", "org_name": "Place"})
     st.subheader(f"Share of students who used each tool, {level} by {level}, {words.week(week)}", anchor=False)
-    order = rows.drop_duplicates("org_key").sort_values("Place" if level == "school" else "org_key")["Place"].tolist()
+    places = rows.drop_duplicates("org_key")
+    rank = places["Place"] if level == "school" else places["org_key"].map(words.grade_rank)
+    order = places.assign(rank=rank).sort_values("rank")["Place"].tolist()
     charts.draw(
         charts.heat_map(rows[["Tool", "Place", "share", "words"]], row="Tool", column="Place", rate="share",
                         words="words", column_order=order),
         alt_text=f"Share of eligible students that used each tool in each {level}",
     )  # fmt: skip
-    _explain_hidden(context, rows)
+    _explain_cells(context, rows, left_out)
 
 
-def _explain_hidden(context: Context, rows: pd.DataFrame) -> None:
+def _explain_cells(context: Context, rows: pd.DataFrame, left_out: int) -> None:
     hidden = rows[rows["adoption_rate"].isna()]["suppression_reason"].dropna().unique()
+    lines = [f"The {ROWS} tools with the highest adoption; the table lists all."] if left_out else []
+    if len(rows) < rows["Tool"].nunique() * rows["Place"].nunique():
+        lines.append("Blank: the tool is not meant for that place.")
     if len(hidden):
-        st.caption(
-            words.safe("Grey cells: " + " ".join(words.why_hidden(reason, context.minimum_n) for reason in hidden))
-        )
+        lines.append("Grey: " + " ".join(words.why_hidden(reason, context.minimum_n) for reason in hidden))
+    if lines:
+        st.caption(words.safe(" ".join(lines)))
 
 
 def _tool_columns(context: Context) -> list[Column]:
     return [
         columns.name("tool_name", "Tool"),
+        columns.words_of("is_paid", "Paid for", lambda value: "yes" if value else "no"),
         columns.students("eligible_students", "Students it is for", context),
         columns.students("active_students", "Used it", context),
         columns.rate("adoption_rate", "Share who used it"),
@@ -298,16 +312,17 @@ def _last_used(value: Any) -> str:
 
 
 def _status(value: Any) -> str:
-    return "not approved" if value == "unapproved" else "not in the catalogue"
+    return "not approved" if value == "unapproved" else "not in the catalog"
 
 
 def _steps(tools: pd.DataFrame, unused: pd.DataFrame, unknown: pd.DataFrame) -> list[str]:
     steps = []
-    known = tools[tools["adoption_rate"].notna()]
-    if len(known) > 1:
-        low = known.iloc[-1]
+    paid = tools[tools["adoption_rate"].notna() & tools["is_paid"].astype(bool)]
+    if len(paid) > 1:
+        low = paid.iloc[-1]
         steps.append(
-            f"Ask why {low['tool_name']} reaches only {words.percent(low['adoption_rate'])}: no account, no training, "
+            f"Ask why {low['tool_name']}, which is paid for, reaches only {words.percent(low['adoption_rate'])}: no "
+            "account, no training, "
             f"no device, or not needed? Choose one school above to see where it works."
         )
     if not unused.empty:

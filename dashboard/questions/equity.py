@@ -12,19 +12,22 @@ from components import charts, columns, filters, frame, words
 from components.frame import Context, Number
 from components.table import Column, table
 from queries import equity, summary
+from queries.equity import ANY_TOOL
 
 PAGE = "equity"
 QUESTION = "Who is being left out?"
 TABLES = ("mart_equity_gap",)
 BANDS = "district_band"
-PERIODS = {"last_4_weeks": "the last 4 school weeks", "school_year": "the school year so far"}
+WHOLE = "Whole district"
+ONE_SIDED = 0.025  # the share of comparisons without a gap whose interval lies below zero all the same
 MEASURES = {
-    "adoption": "Used it at all",
     "consistent_use": "Kept using it",
+    "adoption": "Used it at all",
     "pct_access": "Students on an average day",
     "engagement_index": "Page loads for 1,000 students a day",
 }
 DID = {"adoption": "used", "consistent_use": "kept using"}
+DRAWN = 12
 
 
 def main() -> None:
@@ -38,21 +41,26 @@ def main() -> None:
         frame.next_steps(["Ask your data engineer which student groups the student information system may send."])
         return
     top = st.container()
-    chosen = _choose(choices)
+    chosen, place, group = _choose(choices)
     rows = equity.gaps(context.reader, **chosen)
-    rows = rows.assign(group=[words.group(row.dimension, row.subgroup) for row in rows.itertuples()])
+    every_tool = chosen["tool_key"] is None
+    rows = rows.assign(
+        group=[words.group(row.dimension, row.subgroup) for row in rows.itertuples()],
+        tool=[_tool(row.tool_key, row.tool_name) for row in rows.itertuples()],
+    )
+    if group:
+        rows = rows[rows["dimension"] == group]
     measure = Measure(chosen["basis"], chosen["metric"])
     shown = rows[rows["gap_points"].notna()]
-    period = PERIODS.get(chosen["period"], chosen["period"])
-    tool = choices.loc[choices["tool_key"] == chosen["tool_key"], "tool_name"].iloc[0]
-    place = choices.loc[choices["org_key"] == chosen["org_key"], "org_name"].iloc[0]
+    period = words.period(chosen["period"])
     with top:
-        _answer(context, rows, shown, measure, tool=_tool(chosen["tool_key"], tool), period=period)
+        _answer(context, rows, shown, measure, period=period)
     frame.numbers(context, _numbers(context, rows, shown, measure, period=period))
     if not shown.empty:
-        st.subheader(f"How far each group is from the others, {place}, {period}", anchor=False)
+        head = "The widest gaps" if len(shown) > DRAWN else "How far each group is from the others"
+        st.subheader(f"{head}, {place}, {period}", anchor=False)
         charts.draw(
-            charts.gaps(_drawn(shown), x_title=measure.axis),
+            charts.gaps(_drawn(shown.head(DRAWN), with_tool=every_tool), x_title=measure.axis),
             alt_text="Dot chart of the gap of each group with its 95% interval, the group furthest behind first",
         )
         st.caption(
@@ -60,8 +68,8 @@ def main() -> None:
             "Left of zero: the group is behind."
         )
     _hidden(context, rows)
-    st.subheader("Every group", anchor=False)
-    table(context, PAGE, "equity", rows, _columns(context, measure))
+    st.subheader("Every comparison, the group furthest behind first", anchor=False)
+    table(context, PAGE, "equity", rows, _columns(context, measure, with_tool=every_tool))
     frame.next_steps(_steps(shown, measure))
 
 
@@ -94,66 +102,74 @@ class Measure:
         return f"{self.size(value)} {'behind' if value < 0 else 'ahead'}"
 
 
-def _choose(choices: pd.DataFrame) -> dict[str, str]:
-    first, second, third, fourth = st.columns(4)
-    with first:
+def _choose(choices: pd.DataFrame) -> tuple[dict[str, Any], str, str]:
+    """What to compare: the query's values, the place in words, the group's dimension or nothing."""
+    places = choices.drop_duplicates(["org_level", "org_key"])
+    periods = choices.groupby("metric")["period"].nunique().max() > 1
+    spots = iter(st.columns(5 if periods else 4))
+    with next(spots):
         tools = choices.drop_duplicates("tool_key")
-        tool = filters.choose("Tool", dict(zip(tools["tool_key"], tools["tool_name"], strict=True)), key="tool")
-    left = choices[choices["tool_key"] == tool]
-    with second:
-        known = [metric for metric in MEASURES if metric in set(left["metric"])]
-        metrics = {metric: MEASURES[metric] for metric in known}
+        options = {"": "Every tool"} | dict(zip(tools["tool_key"], tools["tool_name"], strict=True))
+        is_bands = choices["basis"].iloc[0] == BANDS
+        tool = filters.choose("Tool", options, key="tool", default=ANY_TOOL if is_bands else "")
+    left = choices[choices["tool_key"] == tool] if tool else choices
+    with next(spots):
+        metrics = {metric: words_ for metric, words_ in MEASURES.items() if metric in set(left["metric"])}
         metric = filters.choose("Measure", metrics, key="measure")
     left = left[left["metric"] == metric]
-    with third:
-        periods = {
-            period: words.plain(PERIODS.get(period, period).removeprefix("the ")) for period in left["period"].unique()
-        }
-        period = filters.choose("Period", periods, key="period")
-    left = left[left["period"] == period]
-    with fourth:
-        places = left.drop_duplicates(["org_level", "org_key"])
+    period = str(left["period"].iloc[0])
+    if periods:
+        with next(spots):
+            said = {code: words.plain(words.period(code).removeprefix("the ")) for code in left["period"].unique()}
+            period = filters.choose("Period", said, key="period")
+    with next(spots):
+        dimensions = sorted(choices["dimension"].unique())
+        names = {"": "Every group"} | {dimension: words.dimension(dimension) for dimension in dimensions}
+        group = filters.choose("Which students" if not is_bands else "Which districts", names, key="group")
+    with next(spots):
         options = {
-            f"{row.org_level}/{row.org_key}": "Whole district" if row.org_level == "district" else str(row.org_name)
+            f"{row.org_level}/{row.org_key}": WHOLE if row.org_level == "district" else str(row.org_name)
             for row in places.itertuples()
         }
-        level, _, key = filters.choose("Where", options, key="where").partition("/")
-    basis = left["basis"].iloc[0]
-    return {"basis": basis, "org_level": level, "org_key": key, "period": period, "tool_key": tool, "metric": metric}
+        where = filters.choose("Where", options, key="where")
+    level, _, key = where.partition("/")
+    chosen = {"basis": choices["basis"].iloc[0], "org_level": level, "org_key": key, "period": period,
+              "tool_key": tool or None, "metric": metric}  # fmt: skip
+    return chosen, "whole district" if level == "district" else options[where], group
 
 
-def _tool(key: str, name: str) -> str:
-    return "at least one tool" if key == "__any_tool__" else name
+def _tool(key: str, name: Any) -> str:
+    return "any tool" if key == ANY_TOOL else str(name)
 
 
-def _answer(
-    context: Context, rows: pd.DataFrame, shown: pd.DataFrame, measure: Measure, *, tool: str, period: str
-) -> None:
+def _answer(context: Context, rows: pd.DataFrame, shown: pd.DataFrame, measure: Measure, *, period: str) -> None:
     hidden = len(rows) - len(shown)
-    doubt = f"{words.plural(hidden, 'group is', 'groups are')} too small to show." if hidden else ""
-    if measure.is_bands:
-        doubt = f"{_band_coverage(context)} {doubt}".strip()
+    doubts = [_band_coverage(context)] if measure.is_bands else []
+    chance = round(ONE_SIDED * len(shown))
+    if chance:
+        doubts.append(f"Of {len(shown)} comparisons about {chance} would look this clear by chance alone.")
+    if hidden:
+        doubts.append(f"{words.plural(hidden, 'comparison is', 'comparisons are')} too small to show.")
+    doubt = " ".join(doubts)
     if shown.empty:
         frame.answer("No group is large enough to compare here.", doubt)
         return
     last = shown.iloc[0]
     interval = _interval(last, measure)
     if last["gap_points"] >= 0:
-        frame.answer(f"No group that can be shown is behind the others over {period}.", doubt)
+        frame.answer(f"No group that can be shown is behind the others in {period}.", doubt)
         return
     certain = "" if last["gap_ci_high"] < 0 else " This may be chance: the interval reaches zero."
     if measure.is_bands:
         frame.answer(
-            f"{last['group']} are furthest behind: "
-            f"{measure.gap(last['gap_points'])} ({interval}), {measure.rate(last['group_rate'])} against "
-            f"{measure.rate(last['reference_rate'])}.{certain}",
+            f"{last['group']} are furthest behind: {measure.gap(last['gap_points'])} ({interval}), "
+            f"{measure.rate(last['group_rate'])} against {measure.rate(last['reference_rate'])}.{certain}",
             doubt,
         )
         return
     frame.answer(
         f"{last['group']} are furthest behind: {measure.rate(last['group_rate'])} {DID.get(measure.metric, 'used')} "
-        f"{tool} "
-        f"over {period}, against {measure.rate(last['reference_rate'])} of the others, "
+        f"{last['tool']} in {period}, against {measure.rate(last['reference_rate'])} of the others, "
         f"{measure.gap(last['gap_points'])} ({interval}).{certain}",
         doubt,
     )
@@ -192,29 +208,30 @@ def _numbers(
     if not shown.empty:
         last = shown.iloc[0]
         figures += [
-            Number("Widest gap", measure.size(last["gap_points"]), f"{last['group']}; {_interval(last, measure)}",
+            Number("Widest gap", measure.size(last["gap_points"]),
+                   f"{last['group']}, {last['tool']}; {_interval(last, measure)}",
                    "equity_gap", TABLES),
-            Number("That group", measure.rate(last["group_rate"]),
+            Number("In that group", measure.rate(last["group_rate"]),
                    f"{words.count(last['group_n'])} {measure.people}, {when}", "adoption_rate", TABLES),
-            Number("The others", measure.rate(last["reference_rate"]),
+            Number("Of the others", measure.rate(last["reference_rate"]),
                    f"{words.count(last['reference_n'])} {measure.people}, {when}", "adoption_rate", TABLES),
         ]  # fmt: skip
     clear = int((shown["gap_ci_high"] < 0).sum())
     hidden = len(rows) - len(shown)
     figures += [
-        Number("Groups clearly behind", words.of(clear, len(shown)), f"groups compared, {when}",
+        Number("Clearly behind", words.of(clear, len(shown)), f"comparisons, {when}",
                "equity_gap", TABLES),
-        Number("Groups not shown", words.of(hidden, len(rows)), "groups, to protect privacy",
+        Number("Not shown", words.of(hidden, len(rows)), "comparisons, to protect privacy",
                "equity_gap", TABLES),
     ]  # fmt: skip
     return figures
 
 
-def _drawn(shown: pd.DataFrame) -> pd.DataFrame:
+def _drawn(shown: pd.DataFrame, *, with_tool: bool) -> pd.DataFrame:
     crosses = (shown["gap_ci_low"] <= 0) & (shown["gap_ci_high"] >= 0)
     return pd.DataFrame(
         {
-            "group": shown["group"],
+            "group": shown["group"] + ", " + shown["tool"] if with_tool else shown["group"],
             "gap": shown["gap_points"],
             "low": shown["gap_ci_low"],
             "high": shown["gap_ci_high"],
@@ -227,22 +244,22 @@ def _hidden(context: Context, rows: pd.DataFrame) -> None:
     hidden = rows[rows["gap_points"].isna()]
     if hidden.empty:
         return
-    with st.expander(f"Why {words.plural(len(hidden), 'group is', 'groups are')} not shown", expanded=False):
+    with st.expander(f"Why {words.plural(len(hidden), 'comparison is', 'comparisons are')} not shown", expanded=False):
         lines = [
-            f"- **{words.safe(row.group)}**: {words.safe(words.why_hidden(row.suppression_reason, context.minimum_n))}"
-            for row in hidden.itertuples()
+            f"- {words.safe(words.why_hidden(reason, context.minimum_n))} "
+            f"**{words.safe(words.listed(sorted(those['group'].unique()), limit=6))}**"
+            for reason, those in hidden.groupby("suppression_reason")
         ]
         st.markdown("\n".join(lines))
         st.markdown(
-            f"Figures of fewer than {context.minimum_n} people could point to one child. They are taken out before "
-            "the data "
-            "reaches this page, together with any figure from which they could be worked out. Hidden does not mean "
-            "zero, "
-            "and it does not mean that the group is doing well."
+            f"Figures of fewer than {context.minimum_n} people could point to one child. They are taken out before the "
+            "data reaches this page, together with any figure from which they could be worked out. Hidden does not "
+            "mean "
+            "zero, and it does not mean that the group is doing well."
         )
 
 
-def _columns(context: Context, measure: Measure) -> list[Column]:
+def _columns(context: Context, measure: Measure, *, with_tool: bool) -> list[Column]:
     def people(value: Any, row: Mapping[str, Any]) -> str:
         return words.count(value) if not words.is_missing(value) else "hidden"
 
@@ -259,6 +276,7 @@ def _columns(context: Context, measure: Measure) -> list[Column]:
 
     return [
         columns.name("group", "Group"),
+        *([columns.name("tool", "Tool")] if with_tool else []),
         Column("group_n", measure.people.capitalize(), people, is_number=True),
         Column("group_rate", "Its share" if measure.is_share else "Its level",
                lambda value, row: measure.rate(value), is_number=True),
@@ -266,7 +284,7 @@ def _columns(context: Context, measure: Measure) -> list[Column]:
         Column("reference_rate", "Their share" if measure.is_share else "Their level",
                lambda value, row: measure.rate(value), is_number=True),
         Column("gap_points", "Gap", lambda value, row: measure.gap(value), is_number=True),
-        Column("gap_ci_low", "95% interval", interval),
+        Column("gap_ci_low", "95% interval", interval, width=190),
         Column("risk_ratio", "Ratio (95% interval)", ratio,
                help="The group's share divided by the others' share; 1 means no difference."),
         columns.why(context),
@@ -287,7 +305,7 @@ def _steps(shown: pd.DataFrame, measure: Measure) -> list[str]:
             "licenses or training.",
             "These are differences between districts; they say nothing of single students.",
         ]
-    names = words.listed([words.in_sentence(name) for name in clear["group"].head(2)])
+    names = words.listed([words.in_sentence(name) for name in clear["group"].unique()[:2]])
     return [
         f"Ask the schools what stands in the way of {names}: an account, a device, home internet, language, "
         "accessibility, or time.",

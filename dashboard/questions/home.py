@@ -58,7 +58,7 @@ def main() -> None:
     if listed.empty:
         st.caption("Nothing waits for a decision.")
     else:
-        table(context, PAGE, "decisions", listed, _columns())
+        table(context, PAGE, "decisions", listed, _columns(today))
     frame.next_steps(
         [
             "Take the first line of the table to your next EdTech meeting; the page named beside it holds the "
@@ -97,38 +97,32 @@ def _from_unknown(unknown: pd.DataFrame, minimum_n: int) -> list[Decision]:
     ]
 
 
-def _widest_gap(context: Context) -> pd.Series | None:
+def _widest_gap(context: Context) -> dict[Any, Any] | None:
     if not context.viewer.may_open("equity"):
         return None
-    choices = equity.choices(context.reader)
-    wanted = choices[(choices["org_level"] == "district") & (choices["tool_key"] == adoption.ANY_TOOL)]
-    wanted = wanted[wanted["metric"].isin(["adoption", "pct_access"])]
-    if wanted.empty:
-        return None
-    first = wanted.iloc[0]
-    rows = equity.gaps(
-        context.reader,
-        **{name: first[name] for name in ("basis", "org_level", "org_key", "period", "tool_key", "metric")},
+    found = equity.widest(context.reader)
+    return None if found.empty else found.iloc[0].to_dict()
+
+
+def _gap_in_words(gap: Mapping[Any, Any]) -> str:
+    """Their share against the others', of the tool, in the period."""
+    if gap["basis"] != "student_subgroup":
+        shares = f"{gap['group_rate']:.1f}% against {gap['reference_rate']:.1f}% on an average day"
+        return f"{shares}, {words.count(gap['group_n'])} districts"
+    did = {"adoption": "used", "consistent_use": "kept using"}[gap["metric"]]
+    tool = "any tool" if gap["tool_key"] == equity.ANY_TOOL else gap["tool_name"]
+    return (
+        f"{words.percent(gap['group_rate'])} {did} {tool} against {words.percent(gap['reference_rate'])} of the "
+        "others, "
+        f"{words.period(gap['period']).removeprefix('the ')}"
     )
-    clear = rows[rows["gap_ci_high"] < 0]
-    return None if clear.empty else clear.iloc[0]
 
 
-def _from_gap(gap: pd.Series | None) -> list[Decision]:
+def _from_gap(gap: Mapping[Any, Any] | None) -> list[Decision]:
     if gap is None:
         return []
     group = words.in_sentence(words.group(gap["dimension"], gap["subgroup"]))
-    return [
-        Decision(
-            f"Find out what keeps {group} from use",
-            f"{words.percent(gap['group_rate'])} use a tool against {words.percent(gap['reference_rate'])} of the "
-            "others "
-            f"({words.count(gap['group_n'])} students)",
-            None,
-            None,
-            "Equity",
-        )
-    ]
+    return [Decision(f"Find out what keeps {group} from use", _gap_in_words(gap), None, None, "Equity")]
 
 
 def _from_sources(context: Context) -> list[Decision]:
@@ -157,13 +151,17 @@ def _answer(context: Context, dated: list[Decision], undated: list[Decision], to
         return
     first = dated[0]
     passed = sum(decision.decide_by < today for decision in dated)
-    when = f"since {words.day(first.decide_by)}" if first.decide_by < today else f"by {words.day(first.decide_by)}"
+    when = (
+        f"was due on {words.day(first.decide_by)}"
+        if first.decide_by < today
+        else f"is due by {words.day(first.decide_by)}"
+    )
     sentence = (
         f"{words.plural(len(dated), 'contract')} worth {words.money(sum(decision.usd or 0 for decision in dated))} "
         f"{'needs' if len(dated) == 1 else 'need'} a decision within {AHEAD_DAYS} days"
     )
     sentence += f", {passed} of them already past the notice date" if passed and len(dated) > 1 else ""
-    sentence += f"; the first is due {when}: {_lower(first.what)}."
+    sentence += f"; the first {when}: {_lower(first.what)}."
     if undated:
         sentence += f" {words.plural(len(undated), 'other matter has', 'other matters have')} no date."
     frame.answer(sentence, doubt)
@@ -173,7 +171,9 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _numbers(context: Context, rows: pd.DataFrame | None, dated: list[Decision], gap: pd.Series | None) -> list[Number]:
+def _numbers(
+    context: Context, rows: pd.DataFrame | None, dated: list[Decision], gap: Mapping[Any, Any] | None
+) -> list[Number]:
     figures = []
     if rows is not None and not rows.empty:
         cost, wasted = rows["cost_usd"].sum(), rows["wasted_usd"].sum()
@@ -190,10 +190,8 @@ def _numbers(context: Context, rows: pd.DataFrame | None, dated: list[Decision],
     if gap is not None:
         group = words.group(gap["dimension"], gap["subgroup"])
         figures.append(
-            Number("Widest clear gap", f"{abs(gap['gap_points']):.0f} points",
-                   f"{group}: {words.percent(gap['group_rate'])} against {words.percent(gap['reference_rate'])} of "
-                   "the others, "
-                   "last 4 school weeks", "equity_gap", ("mart_equity_gap",))
+            Number("Widest clear gap", f"{abs(gap['gap_points']):.0f} points", f"{group}: {_gap_in_words(gap)}",
+                   "equity_gap", ("mart_equity_gap",))
         )  # fmt: skip
     fresh = context.sources[~(context.sources["is_stale"] | context.sources["is_failed"])]
     figures.append(
@@ -215,15 +213,14 @@ def _use_number(context: Context) -> list[Number]:
         context.reader, week=week.date(), org_level="district", org_key=None, dimension="all_students",
         subgroup="all_students",
     )  # fmt: skip
-    anything = rows[rows["tool_key"] == adoption.ANY_TOOL]
-    row = (anything if not anything.empty else rows).iloc[0].to_dict()
-    label = "Used any tool" if not anything.empty else f"Most used: {row['tool_name']}"
+    counted = rows[rows["active_students"].notna()].sort_values("active_students")
+    if counted.empty:
+        return []
+    row = counted.iloc[-1].to_dict()
     return [
-        Number(label, words.rate_or_reason(row["adoption_rate"], row),
-               f"{words.count_or_reason(row['active_students'], row, context.minimum_n)} of "
-               f"{words.count_or_reason(row['eligible_students'], row, context.minimum_n)} students, "
-               f"{words.week(week)}",
-               "adoption_rate", ("mart_adoption",))
+        Number(f"Most students: {row['tool_name']}", words.count(row["active_students"]),
+               f"of {words.count(row['eligible_students'])} whom it is for ({words.percent(row['adoption_rate'])}), "
+               f"{words.week(week)}", "active_students", ("mart_adoption",))
     ]  # fmt: skip
 
 
@@ -248,9 +245,11 @@ def _picture(rows: pd.DataFrame, minimum_n: int) -> None:
     )
 
 
-def _columns() -> list[Column]:
+def _columns(today: Any) -> list[Column]:
     def by(value: Any, row: Mapping[str, Any]) -> str:
-        return "no date" if words.is_missing(value) else words.day(value)
+        if words.is_missing(value):
+            return "no date"
+        return f"{words.day(value)} (past)" if value < today else words.day(value)
 
     return [
         columns.name("what", "Decision"),
@@ -294,8 +293,8 @@ def _summary_only(context: Context) -> None:
     if gap is not None:
         figures.append(
             Number("Widest clear gap", f"{abs(gap['gap_points']):.1f} points",
-                   f"{words.group(gap['dimension'], gap['subgroup'])}, {words.count(gap['group_n'])} districts",
-                   "equity_gap", ("mart_equity_gap",))
+                   f"{words.group(gap['dimension'], gap['subgroup'])}: {_gap_in_words(gap)}", "equity_gap",
+                   ("mart_equity_gap",))
         )  # fmt: skip
     frame.numbers(context, figures)
     weekly = summary.by_week(context.reader, level="all", **everything)

@@ -150,14 +150,19 @@ def _sources(context: Context, health: pd.DataFrame) -> None:
             columns.words_of("source", "Source", words.source),
             columns.words_of("resource", "What is read", words.resource),
             Column("status", "State", state),
-            columns.words_of("last_good_pull_at", "Last read in full", lambda value: words.moment(value, context.zone)),
-            columns.words_of("data_complete_through", "Data through", words.day),
+            columns.words_of("last_good_pull_at", "Last good read", lambda value: words.moment(value, context.zone)),
+            columns.words_of("data_complete_through", "Data through", _through),
             columns.of("rows_landed", "Rows kept", words.count),
             columns.of("rows_quarantined", "Rows set aside", words.count),
             columns.remark("message", "What happened"),
             columns.remark("remedy", "How to mend it"),
         ],
     )
+
+
+def _through(value: Any) -> str:
+    """A register has no last day: it holds what it holds."""
+    return "–" if words.is_missing(value) else words.day(value)
 
 
 def _or_nothing(value: Any) -> str:
@@ -294,9 +299,7 @@ def _steps(context: Context, health: pd.DataFrame, agreed: pd.DataFrame, aside: 
             "them."
         )
     for check in _warnings(context)[:2]:
-        steps.append(
-            f"{check['description']}: {check.get('observed') or 'does not hold'}. To resolve: {check.get('remedy')}"
-        )
+        steps.append(f"{frame.check_line(check)} To resolve: {check.get('remedy')}")
     if left := _left(aside):
         steps.append(
             f"{words.plural(left, 'row is', 'rows are')} set aside: mend the cause at the source, then read them again."

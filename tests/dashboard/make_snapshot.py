@@ -224,14 +224,14 @@ def equity_rows(through: date) -> list[dict[str, Any]]:
         ("school", "sch-1", "Lincoln Elementary", 0.2),
         ("school", "sch-4", "Riverbend High School", 0.4),
     ]:
-        for period in ("last_4_weeks", "school_year"):
-            for tool_key, tool_name in [("__any_tool__", "Any tool"), ("mathpath", "MathPath")]:
-                for metric in ("adoption", "consistent_use"):
-                    for dimension, subgroup, n, m, p, q in groups:
-                        size, reference = round(n * scale), round(m * scale)
-                        low, high = _wald(p, max(size, 1), q, reference)
-                        small = size < MINIMUM_N
-                        row = {
+        for metric, period in (("adoption", "latest_week"), ("consistent_use", "last_4_weeks")):
+            for tool_key, tool_name, shift in [("__any_tool__", "Any tool", 0.0), ("mathpath", "MathPath", 0.04)]:
+                for dimension, subgroup, n, m, p, base in groups:
+                    q = base - shift
+                    size, reference = round(n * scale), round(m * scale)
+                    low, high = _wald(p, max(size, 1), q, reference)
+                    small = size < MINIMUM_N
+                    row = {
                             "district_id": "testville", "basis": "student_subgroup", "org_level": org_level,
                             "org_key": org_key, "org_name": org_name, "period": period, "tool_key": tool_key,
                             "tool_name": tool_name, "dimension": dimension, "subgroup": subgroup, "metric": metric,
@@ -241,12 +241,12 @@ def equity_rows(through: date) -> list[dict[str, Any]]:
                             "suppression_reason": "fewer_than_n_students" if small else None,
                             "data_complete_through": through,
                         }  # fmt: skip
-                        if small:
-                            for column in ("group_n", "reference_n", "group_rate", "reference_rate", "gap_points",
+                    if small:
+                        for column in ("group_n", "reference_n", "group_rate", "reference_rate", "gap_points",
                                            "gap_ci_low", "gap_ci_high", "risk_ratio", "risk_ratio_ci_low",
                                            "risk_ratio_ci_high"):  # fmt: skip
-                                row[column] = None
-                        rows.append(row)
+                            row[column] = None
+                    rows.append(row)
     return rows
 
 
@@ -358,7 +358,7 @@ def summary_rows(through: date) -> dict[str, list[dict[str, Any]]]:
     usage, gaps = [], []
     values = {
         "all": ("all",),
-        "product": ("Google Docs", "Google Classroom", "YouTube"),
+        "product": ("Google Classroom", "Google Docs", "YouTube"),
         "sector": ("PreK-12", "Corporate"),
         "function": ("LC - Digital Learning Platforms", "SDO - Other"),
     }
@@ -370,14 +370,14 @@ def summary_rows(through: date) -> dict[str, list[dict[str, Any]]]:
     for back in range(20):
         week = date(2020, 11, 30) - back * WEEK
         for level, names in values.items():
-            for name in names:
+            for rank, name in enumerate(names):
                 for dimension, bands in groups.items():
                     for band, total in bands.items():
                         reporting = total - 1 if dimension != "all" else total
                         usage.append(
                             {"district_id": "open_data", "week_start_on": week, "level": level, "level_value": name,
                              "group_dimension": dimension, "group_value": band, "districts_reporting": reporting,
-                             "districts_total": total, "mean_pct_access": rng.uniform(2, 14),
+                             "districts_total": total, "mean_pct_access": 10 - 2 * rank + rng.uniform(0, 2),
                              "mean_engagement_index": rng.uniform(50, 400), "district_days": reporting * 5,
                              "data_complete_through": through}
                         )  # fmt: skip

@@ -38,6 +38,8 @@ from components import words
         (words.listed(["a", "b", "c", "d", "e"]), "a, b, c and 2 more"),
         (words.in_sentence("English learners"), "English learners"),
         (words.in_sentence("Students with disabilities"), "students with disabilities"),
+        (words.found("2 rows: contract_key c-1, seats_used 470"), "2 rows: contract c-1, seats used 470"),
+        (words.period("latest_week"), "the latest full school week"),
         (words.safe("$5 [x](y) *a*"), r"\$5 \[x\](y) \*a\*"),
     ],
 )
@@ -73,3 +75,7 @@ def test_kept_up_use_is_hidden_for_its_own_reason() -> None:
     assert words.kept_up_or_reason(0.5, {}) == "50%"
     assert words.kept_up_or_reason(None, {"consistent_suppression_reason": "too_few_weeks"}) == "too early to say"
     assert words.kept_up_or_reason(None, {"consistent_suppression_reason": "complementary"}) == "hidden"
+
+
+def test_grades_stand_youngest_first() -> None:
+    assert sorted(["10", "02", "KG", "PK", "01"], key=words.grade_rank) == ["PK", "KG", "01", "02", "10"]
