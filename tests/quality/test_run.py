@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from uptake.errors import CheckError
+from uptake.errors import CheckError, PermanentError
 from uptake.operations.models import CheckResult
 from uptake.operations.session import reading
 from uptake.project import Project
@@ -87,6 +87,13 @@ def test_a_sound_candidate_is_published_and_a_broken_one_is_not(project: Project
         assert leaked not in page.read_text()
 
     assert {row.run_id for row in history(project)} == {"run-1", "run-2"}
+
+
+def test_expectations_are_found_or_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (run.expectations_dir() / "privacy.py").exists()
+    monkeypatch.setenv(run.EXPECTATIONS_VARIABLE, str(tmp_path))
+    with pytest.raises(PermanentError, match="UPTAKE_EXPECTATIONS"):
+        run.expectations_dir()
 
 
 def test_checking_again_replaces_the_rows_of_the_same_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from uptake.config import District
 from uptake.project import Project
-from uptake.quality.run import EXPECTATIONS, facts_of
+from uptake.quality.run import expectations_dir, facts_of
 from uptake.quality.suite import Facts, Suite
 from uptake.quality.worker import load_suites
 from uptake.warehouse.snapshot import AUDIENCES, Candidate, make_candidate
@@ -27,7 +27,7 @@ Failing = Callable[[str], set[str]]
 
 @pytest.fixture(scope="module")
 def suites() -> Callable[[Facts], list[Suite]]:
-    function = load_suites(EXPECTATIONS)
+    function = load_suites(expectations_dir())
     made: dict[str, list[Suite]] = {}
 
     def once(facts: Facts) -> list[Suite]:

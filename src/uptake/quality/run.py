@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,20 +16,21 @@ from typing import Any
 import duckdb
 
 from uptake.config import District
+from uptake.errors import PermanentError
 from uptake.project import Project
 from uptake.quality import history, pages, summary
 from uptake.quality.suite import Columns, Facts, Result
 from uptake.quality.summary import CheckSummary, FailedCheck
 from uptake.warehouse.snapshot import AUDIENCES, Audience, Candidate
 
-EXPECTATIONS = Path(__file__).resolve().parents[3] / "expectations"
+EXPECTATIONS_VARIABLE = "UPTAKE_EXPECTATIONS"
 CHECKER = "checker.works"
 SHOWN_ROWS = 3
 KEPT_PAGES = 20
 
 
 def run_checks(
-    project: Project, district: District, candidate: Candidate, run_id: str, *, expectations: Path = EXPECTATIONS
+    project: Project, district: District, candidate: Candidate, run_id: str, *, expectations: Path | None = None
 ) -> CheckSummary:
     """Run every suite on the candidate's files; write history, the static site and the candidate's checks.json.
 
@@ -37,7 +39,7 @@ def run_checks(
     """
     checked_at = datetime.now(UTC)
     facts = facts_of(district, candidate)
-    results = _ask(project, district, candidate, facts, expectations)
+    results = _ask(project, district, candidate, facts, expectations or expectations_dir())
     results = _with_examples(candidate, results)
     history.record(
         project.operations,
@@ -60,6 +62,19 @@ def run_checks(
     runs = history.recent_runs(project.operations, district.id, limit=KEPT_PAGES)
     pages.write_run(project.data_docs / district.id, district.name, this, results, runs)
     return verdict
+
+
+def expectations_dir() -> Path:
+    """$UPTAKE_EXPECTATIONS, else expectations beside the source tree, else in the working folder."""
+    named = os.environ.get(EXPECTATIONS_VARIABLE)
+    beside = Path(__file__).resolve().parents[3] / "expectations"
+    for place in [Path(named)] if named else [beside, Path.cwd() / "expectations"]:
+        if (place / "__init__.py").exists():
+            return place.resolve()
+    raise PermanentError(
+        "the expectations are not where they were looked for",
+        remedy=f"set {EXPECTATIONS_VARIABLE} to the folder expectations.",
+    )
 
 
 def facts_of(district: District, candidate: Candidate) -> Facts:

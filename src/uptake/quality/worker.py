@@ -20,7 +20,7 @@ from uptake.quality.suite import Facts, Suite
 
 def load_suites(folder: Path) -> Callable[[Facts], list[Suite]]:
     """`suites` of the package in `folder` (expectations/): code that lies beside the library, not in it."""
-    sys.path.insert(0, str(folder.parent))
+    sys.path.append(str(folder.parent))
     function: Callable[[Facts], list[Suite]] = importlib.import_module(folder.name).suites
     return function
 
