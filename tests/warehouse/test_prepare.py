@@ -237,3 +237,17 @@ def test_a_school_year_is_not_touched_by_time_alone(lake: Lake, monkeypatch: pyt
     monkeypatch.setattr(clock, "now", lambda district: datetime(2026, 4, 14, 23, tzinfo=UTC) + timedelta(days=1))
     work = prepared(lake)
     assert work.has_new_settings and not work.full_refresh and not work.dates
+
+
+def test_dates_are_parted_by_the_events_that_one_pass_holds(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    for day, count in ((2, 3), (3, 2), (4, 2), (5, 9), (6, 1)):
+        rows = [request(f"2026-03-{day:02}T15:00:{second:02}", "a@mail") for second in range(count)]
+        lake.land("umbrella", "activity", rows)
+    monkeypatch.setattr(preparation, "EVENTS_AT_ONCE", 5)
+    work = prepared(lake)
+    days = [[day.day for day in sorted(batch)] for batch in work.batches]
+    assert days == [[2, 3], [4], [5], [6]]
+    # the first of them is touched, and the weeks wait for the last
+    assert lake.query("select day(on_date) from landing.touched_date order by 1") == [(2,), (3,)]
+    assert lake.query("select count(*) from landing.touched_week") == [(0,)]
+    assert lake.query("select count(*) from landing.umbrella__activity") == [(5,)]

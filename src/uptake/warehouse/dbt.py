@@ -30,8 +30,14 @@ MEMORY_VARIABLE = "UPTAKE_MEMORY_LIMIT"
 DEFAULT_MEMORY = "2GB"
 LOCK_WAIT_SECONDS = 600.0
 
-# What must be made again when more dates are touched after the roster has been read.
-USAGE_MODELS = ("int_local_quarter+", "int_usage_address+", "int_usage_person+")
+LOOKUPS = ("int_local_quarter", "int_usage_address", "int_usage_person")  # of the touched dates only
+# A pass over more dates, and the last pass: then also whatever reads the facts, and the weeks.
+DATES_ONLY = (*LOOKUPS, "config.incremental_strategy:replace_dates")
+DATES_AND_ALL_THAT_READS_THEM = (
+    *(f"{name}+" for name in LOOKUPS),
+    "source:landing.touched_date+",
+    "source:landing.touched_week+",
+)
 
 
 class BuildError(PermanentError):
@@ -42,7 +48,8 @@ class BuildError(PermanentError):
 class BuildSummary:
     """seconds: all of it. dbt_startup_seconds: dbt's own import, parse and bookkeeping, without the models' time.
 
-    `nothing_new`: no file, setting or record had changed since the last good build, and no model ran.
+    passes: how often dbt ran; more than once for many events, and when the roster made unknown people known.
+    nothing_new: no file, setting or record had changed since the last good build, and no model ran.
     """
 
     seconds: float = 0.0
@@ -50,6 +57,7 @@ class BuildSummary:
     models: int = 0
     tests: int = 0
     touched_dates: int = 0
+    passes: int = 0
     nothing_new: bool = False
     warnings: list[str] = field(default_factory=list)
 
@@ -73,10 +81,14 @@ def build_warehouse(
             summary.nothing_new = True
         else:
             _run(project, district, summary, lock, select=_selection(work), full_refresh=work.full_refresh)
-            late = preparation.dates_of_changed_identities(work, memory)
-            if late:
-                preparation.touch_more(project, district, work, late, memory)
-                _run(project, district, summary, lock, select=USAGE_MODELS, full_refresh=False)
+            late, late_weeks = preparation.late_batches(project, district, work, memory)
+            weeks = late_weeks | (work.weeks if len(work.batches) > 1 else set())
+            more = work.batches[1:] + late
+            for number, dates in enumerate(more, start=1):
+                is_last = number == len(more)
+                preparation.touch(project, district, work, dates, weeks if is_last else set(), memory)
+                select = DATES_AND_ALL_THAT_READS_THEM if is_last else DATES_ONLY
+                _run(project, district, summary, lock, select=select, full_refresh=False)
             preparation.finish(work, memory)
         summary.touched_dates = len(work.dates)
     summary.seconds = time.monotonic() - started
@@ -155,9 +167,9 @@ def _run(
     if not results.exists() and done.returncode == 0:  # no model reads what changed
         return
     if not results.exists():
-        lines = log.read_text(errors="replace").strip().splitlines()
+        said = log.read_text(errors="replace").rpartition("Encountered an error:")[2]
         raise BuildError(
-            "dbt could not start: " + " ".join(line.strip() for line in lines[-6:]),
+            f"dbt could not start: {' '.join(said.split())[-600:]}",
             district=district.id,
             remedy=f"read {log}.",
         )
@@ -165,6 +177,7 @@ def _run(
     failed = [result for result in found if result["status"] in ("error", "fail", "runtime error")]
     if failed or done.returncode != 0:
         raise _error(failed, district, log)
+    summary.passes += 1
     summary.models += sum(result["unique_id"].startswith(("model.", "seed.")) for result in found)
     summary.tests += sum(result["unique_id"].startswith("test.") for result in found)
     summary.warnings += [_said(result) for result in found if result["status"] == "warn"]

@@ -38,6 +38,7 @@ class LakeFile:
     as_of: datetime
     first: datetime | None
     last: datetime | None
+    rows: int
 
     @classmethod
     def of(cls, row: LandedFile, lake: Path) -> LakeFile:
@@ -51,6 +52,7 @@ class LakeFile:
             as_of=row.window_end or row.landed_at,
             first=row.event_min,
             last=row.event_max,
+            rows=row.row_count,
         )
 
 

@@ -29,9 +29,10 @@ from uptake.sources.registry import warehouse_resources
 from uptake.warehouse.engine import first_row, open_warehouse, replace_table, table_exists
 from uptake.warehouse.landing_views import LakeFile, Name, write_views
 from uptake.warehouse.reference import copy_operations, write_config
-from uptake.warehouse.touched import dates_of, overlapping, school_weeks, weeks_of
+from uptake.warehouse.touched import dates_of, in_batches, overlapping, school_weeks, weeks_of
 
 ROSTER_NAMESPACE = "oneroster"
+EVENTS_AT_ONCE = 15_000_000  # a pass of dbt over more dates than this would not fit a small machine's memory
 # Lists that decide, like the roster, how the use of any week is counted: which sector and function a product is of.
 LISTS = {("learnplatform", "products")}
 
@@ -47,6 +48,7 @@ _FILE = pa.schema(
         ("as_of", TIMESTAMP),
         ("event_min", TIMESTAMP),
         ("event_max", TIMESTAMP),
+        ("row_count", pa.int64()),
     ]
 )
 
@@ -69,7 +71,8 @@ class Signature:
 class Work:
     """What this build has to do.
 
-    changed: resources with new or superseded files. dates, weeks: those of landing.touched_date and touched_week.
+    changed: resources with new or superseded files. dates, weeks: all that is to be made again. batches: the dates,
+    parted by how many events one pass of dbt can hold; the weeks come with the last of them.
     """
 
     warehouse: Path
@@ -80,6 +83,7 @@ class Work:
     has_new_records: bool = False
     dates: set[date] = field(default_factory=set)
     weeks: set[date] = field(default_factory=set)
+    batches: list[set[date]] = field(default_factory=list)
 
     @property
     def is_nothing(self) -> bool:
@@ -100,6 +104,8 @@ def prepare(
     memory_limit: str = "2GB",
 ) -> Work:
     """Write the schemas landing, config, ops and build of the district's warehouse, and say what there is to do.
+
+    Afterwards the first of the work's batches is touched.
 
     models_signature: a hash of the models; another one makes everything again.
     Raises PermanentError when a landed file is missing from the lake, TransientError when another process has the
@@ -131,35 +137,48 @@ def prepare(
             records=_records_signature(connection),
         )
         work = _find_work(connection, district, resources, files, warehouse, signature, full_refresh=full_refresh)
+        work.batches = in_batches(work.dates, files, resources, district.zone, EVENTS_AT_ONCE)
         write_config(connection, district, catalogue, as_of_at)
-        _write_touched(connection, work.dates, work.weeks)
         replace_table(connection, "build.seen_file", _file_table(files))
         connection.execute(
             "create or replace table build.is_complete_refresh_due as select ? as is_due", [work.full_refresh]
         )
-        shown = files if work.full_refresh else overlapping(files, resources, district.zone, work.dates)
-        write_views(connection, resources, shown, project.state_dir / "warehouse" / "schema")
+        _touch(connection, project, district, files, work.batches[0], work.weeks if len(work.batches) == 1 else set())
         connection.execute("commit")
     return work
 
 
-def touch_more(project: Project, district: District, work: Work, dates: set[date], memory_limit: str = "2GB") -> None:
-    """Make `dates`, and nothing else, the dates to rebuild: what a first pass found out about people touches them."""
-    resources = warehouse_resources()
+def touch(
+    project: Project,
+    district: District,
+    work: Work,
+    dates: set[date],
+    weeks: set[date],
+    memory_limit: str = "2GB",
+) -> None:
+    """Make `dates` and `weeks`, and nothing else, what the next pass of dbt rebuilds."""
     with closing(open_warehouse(work.warehouse, memory_limit)) as connection:
         files = [_seen(row) for row in connection.execute("from build.seen_file").fetchall()]
         connection.execute("begin")
-        weeks = weeks_of(dates, district)
-        _write_touched(connection, dates, weeks)
-        shown = overlapping(files, resources, district.zone, dates)
-        write_views(connection, resources, shown, project.state_dir / "warehouse" / "schema")
+        _touch(connection, project, district, files, dates, weeks)
         connection.execute("commit")
+
+
+def late_batches(
+    project: Project, district: District, work: Work, memory_limit: str = "2GB"
+) -> tuple[list[set[date]], set[date]]:
+    """Batches and weeks of dates that this build had not meant to touch, and whose events are somebody else's now."""
+    dates = dates_of_changed_identities(work, memory_limit)
+    if not dates:
+        return [], set()
+    with closing(open_warehouse(work.warehouse, memory_limit)) as connection:
+        files = [_seen(row) for row in connection.execute("from build.seen_file").fetchall()]
     work.dates |= dates
-    work.weeks |= weeks
+    return in_batches(dates, files, warehouse_resources(), district.zone, EVENTS_AT_ONCE), weeks_of(dates, district)
 
 
 def dates_of_changed_identities(work: Work, memory_limit: str = "2GB") -> set[date]:
-    """Dates, not yet rebuilt, whose events now belong to somebody else than when they were counted.
+    """Dates, beside those of the work, whose events now belong to somebody else than when they were counted.
 
     The roster may come after the events: then people who were unknown are known now. Compares the identities of this
     build with those of the last good one.
@@ -176,14 +195,11 @@ def dates_of_changed_identities(work: Work, memory_limit: str = "2GB") -> set[da
             )
             select distinct on_date
             from intermediate.int_usage_person_day as seen
-            where on_date not in (select on_date from landing.touched_date)
-              and (
-                (seen.identifier_kind, seen.identifier) in (select (identifier_kind, identifier) from changed)
+            where (seen.identifier_kind, seen.identifier) in (select (identifier_kind, identifier) from changed)
                 or seen.person_key in (select person_key from changed)
-              )
             """
         ).fetchall()
-    return {row[0] for row in rows}
+    return {row[0] for row in rows} - work.dates
 
 
 def finish(work: Work, memory_limit: str = "2GB") -> None:
@@ -198,6 +214,22 @@ def finish(work: Work, memory_limit: str = "2GB") -> None:
             [work.signature.everything, work.signature.marts, work.signature.records],
         )
         connection.execute("commit")
+
+
+def _touch(
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    district: District,
+    files: list[LakeFile],
+    dates: set[date],
+    weeks: set[date],
+) -> None:
+    for name, column, values in (("touched_date", "on_date", dates), ("touched_week", "week_start_on", weeks)):
+        rows = pa.table({column: pa.array(sorted(values), type=pa.date32())})
+        replace_table(connection, f"landing.{name}", rows)
+    resources = warehouse_resources()
+    shown = overlapping(files, resources, district.zone, dates)
+    write_views(connection, resources, shown, project.state_dir / "warehouse" / "schema")
 
 
 def _make_schemas(connection: duckdb.DuckDBPyConnection) -> None:
@@ -263,12 +295,6 @@ def _records_signature(connection: duckdb.DuckDBPyConnection) -> str:
     return repr(row)
 
 
-def _write_touched(connection: duckdb.DuckDBPyConnection, dates: set[date], weeks: set[date]) -> None:
-    for name, column, values in (("touched_date", "on_date", dates), ("touched_week", "week_start_on", weeks)):
-        rows = pa.table({column: pa.array(sorted(values), type=pa.date32())})
-        replace_table(connection, f"landing.{name}", rows)
-
-
 def _file_table(files: Iterable[LakeFile]) -> pa.Table:
     rows = [
         {
@@ -282,6 +308,7 @@ def _file_table(files: Iterable[LakeFile]) -> pa.Table:
             "as_of": file.as_of,
             "event_min": file.first,
             "event_max": file.last,
+            "row_count": file.rows,
         }
         for file in files
     ]

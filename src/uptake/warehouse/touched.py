@@ -76,6 +76,38 @@ def overlapping(
     return kept
 
 
+def in_batches(
+    dates: Collection[date],
+    files: Iterable[LakeFile],
+    resources: Mapping[Name, Resource],
+    zone: ZoneInfo,
+    events_at_once: int,
+) -> list[set[date]]:
+    """The dates in order, parted so that a part has no more than so many events, or is one date. At least one part.
+
+    The rows of a file are taken to be spread evenly over its dates.
+    """
+    events: dict[date, float] = dict.fromkeys(dates, 0.0)
+    for file in files:
+        resource = resources.get(file.name)
+        span = local_span(file, resource, zone) if resource else None
+        if span is None:
+            continue
+        days = list(_each(*span))
+        for day in days:
+            if day in events:
+                events[day] += file.rows / len(days)
+    batches: list[set[date]] = [set()]
+    held = 0.0
+    for day in sorted(events):
+        if batches[-1] and held + events[day] > events_at_once:
+            batches.append(set())
+            held = 0.0
+        batches[-1].add(day)
+        held += events[day]
+    return batches
+
+
 def weeks_of(dates: Iterable[date], district: District) -> set[date]:
     """Mondays of the weeks whose marts depend on the dates.
 
