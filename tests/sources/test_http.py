@@ -276,3 +276,36 @@ def test_a_token_endpoint_that_stumbles_is_asked_again(vendor: Vendor, reply: Re
 def test_a_connection_without_secret_is_a_matter_of_configuration() -> None:
     with pytest.raises(ConfigError, match="demo_sis"):
         ClientCredentials("https://sis.example/token", Credential("id", ""), connection="demo_sis")
+
+
+def test_a_vendor_that_is_away_costs_one_budget(client: HttpClient, vendor: Vendor, pause: Pause) -> None:
+    vendor.on("/a", Reply(b'{"ok": true, "more": 1}', 200, cut=8))
+    for expected in (4, 5, 6):
+        with pytest.raises(TransientError, match="broke off"):
+            client.get("a")
+        assert vendor.count("/a") == expected
+    assert len(pause) == 3
+    vendor.on("/b", GOOD)
+    client.get("b")
+    with pytest.raises(TransientError):
+        client.get("a")
+    assert vendor.count("/a") == 10  # it had answered: patience is back
+
+
+def test_an_answer_that_refuses_does_not_end_the_patience(client: HttpClient, vendor: Vendor) -> None:
+    vendor.on("/a", Reply({}, 500))
+    for expected in (4, 8):
+        with pytest.raises(TransientError):
+            client.get("a")
+        assert vendor.count("/a") == expected
+
+
+def test_a_probe_has_a_small_budget(client: HttpClient, vendor: Vendor, pause: Pause) -> None:
+    vendor.on("/a", Reply({}, 503))
+    with pytest.raises(TransientError):
+        client.get("a", is_probe=True)
+    assert (vendor.count("/a"), len(pause)) == (3, 2)
+    vendor.on("/a", Reply({}, 503, {"Retry-After": "11"}))
+    with pytest.raises(TransientError):
+        client.get("a", is_probe=True)
+    assert (vendor.count("/a"), len(pause)) == (4, 2)

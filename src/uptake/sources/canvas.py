@@ -318,7 +318,7 @@ class Canvas(ApiSource):
             yield parse_records(resource, page.rows)
 
     def probe(self) -> str:
-        answer = self.client.get(self._account)
+        answer = self.client.get(self._account, is_probe=True)
         name = answer.data.get("name") if isinstance(answer.data, dict) else None
         return f"Canvas at {answer.url.host} answers and takes the credential; account {name!r}."
 

@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 _REDIRECTS = 5
+# Somebody waits for a probe's answer.
+_PROBE_ATTEMPTS = 3
+_PROBE_SECONDS = 10.0
 _THROTTLE_TEXT = re.compile(rb"rate.?limit|throttl|too many requests", re.IGNORECASE)
 _PERSON_IN_PATH = re.compile(r"(/users/)[^/]+")
 
@@ -87,6 +90,11 @@ class HttpClient:
             before_sleep=_log_wait,
             reraise=True,
         )
+        self._retry_probe = self._retry.copy(
+            stop=tenacity.stop_after_attempt(min(attempts, _PROBE_ATTEMPTS))
+            | tenacity.stop_before_delay(min(retry_seconds, _PROBE_SECONDS))
+        )
+        self._is_away = False
 
     def __enter__(self) -> HttpClient:
         return self
@@ -99,13 +107,32 @@ class HttpClient:
     def close(self) -> None:
         self._client.close()
 
-    def get(self, path: str | httpx.URL, params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None) -> Answer:
-        """`path` under the base URL, or a whole URL that a former answer gave. Raises Transient- or PermanentError."""
+    def get(
+        self,
+        path: str | httpx.URL,
+        params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None,
+        *,
+        is_probe: bool = False,
+    ) -> Answer:
+        """`path` under the base URL, or a whole URL that a former answer gave. Raises Transient- or PermanentError.
+
+        A probe has a small budget. A request after one that got no answer at all is tried once, until one gets an
+        answer: a server that is away costs one budget and not one for each of its resources.
+        """
         url = path if isinstance(path, httpx.URL) else self._base.join(path.lstrip("/"))
         if params:
             url = url.copy_merge_params(_pairs(params))
         self.require_own(url)
-        return self._retry(self._ask, url)
+        try:
+            if self._is_away:
+                answer = self._ask(url)
+            else:
+                answer = (self._retry_probe if is_probe else self._retry)(self._ask, url)
+        except TransientError as error:
+            self._is_away = isinstance(error.__cause__, httpx.TransportError)
+            raise
+        self._is_away = False
+        return answer
 
     def require_own(self, url: httpx.URL) -> None:
         """Raises PermanentError when the credential would go to a host that is not the vendor's."""

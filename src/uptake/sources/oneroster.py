@@ -285,7 +285,7 @@ class OneRoster(ApiSource):
             yield batch
 
     def probe(self) -> str:
-        answer = self.client.get(_path("orgs"), {"limit": 1, "offset": 0})
+        answer = self.client.get(_path("orgs"), {"limit": 1, "offset": 0}, is_probe=True)
         rows_in("orgs")(answer)
         return f"OneRoster 1.2 at {answer.url.host} answers and takes the credential."
 

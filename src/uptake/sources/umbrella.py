@@ -147,7 +147,8 @@ class Umbrella(ApiSource):
             yield batch
 
     def probe(self) -> str:
-        answer = self.client.get(self._path, {"from": "-1hours", "to": "now", "limit": 1, "offset": 0})
+        smallest = {"from": "-1hours", "to": "now", "limit": 1, "offset": 0}
+        answer = self.client.get(self._path, smallest, is_probe=True)
         rows_in("data")(answer)
         return f"Umbrella at {answer.url.host} answers and takes the credential."
 
