@@ -89,7 +89,9 @@ def gaps(frame: pd.DataFrame, *, x_title: str) -> alt.LayerChart:
     )
     zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="x:Q")
     interval = alt.Chart(frame).mark_rule(strokeWidth=3).encode(
-        x=alt.X("low:Q", title=x_title, axis=AXIS.copy()), x2="high:Q", y=y, color=colour)  # fmt: skip
+        x=alt.X("low:Q", title=x_title, axis=alt.Axis(
+            tickCount=9, labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13, gridColor="#E6EBF0")),
+        x2="high:Q", y=y, color=colour)  # fmt: skip
     dots = alt.Chart(frame).mark_point(size=150, filled=True, opacity=1).encode(
         x="gap:Q", y=y, color=colour, shape=alt.Shape("is_clear:N", legend=None, scale=alt.Scale(
             domain=["clear gap", "could be chance"], range=["circle", "diamond"])),

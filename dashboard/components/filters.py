@@ -8,8 +8,13 @@ import streamlit as st
 
 
 def choose(label: str, options: Mapping[str, str], *, key: str, default: str | None = None) -> str:
-    """One of `options` (value -> words). The address holds the words; a value it does not know is ignored."""
+    """One of `options` (value -> words). The address holds the words; a value it does not know is ignored.
+
+    Pages share keys, so that a choice goes along from page to page where the next page has it too.
+    """
     values = list(options)
+    if st.session_state.get(key, values[0]) not in options:
+        del st.session_state[key]
     start = values.index(default) if default in values else 0
     chosen = st.selectbox(label, values, index=start, format_func=options.__getitem__, key=key, bind="query-params")
     return str(chosen)

@@ -247,6 +247,11 @@ def rate_or_reason(value: Any, row: Mapping[str, Any]) -> str:
     return words.get(str(row.get("suppression_reason")), "hidden")
 
 
+def short(said: str) -> str:
+    """A share's words for a narrow cell: at most 2% -> ≤2%."""
+    return said.replace("at most ", "≤").replace("at least ", "≥").replace(" to ", "–").replace("nobody eligible", "–")
+
+
 def kept_up_or_reason(value: Any, row: Mapping[str, Any]) -> str:
     """The share that kept using a tool, which is hidden for reasons of its own."""
     if not is_missing(value):

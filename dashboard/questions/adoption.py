@@ -99,8 +99,7 @@ def _answer(context: Context, tools: pd.DataFrame, unused: pd.DataFrame, *, week
         sentence = f"{active} of {eligible} {who} in {place} used {top['tool_name']} {when} ({share})."
     else:
         sentence = (
-            f"{top['tool_name']} has the highest adoption: {active} of the {eligible} {who} in {place} whom it is for "
-            "used "
+            f"{top['tool_name']} has the highest adoption: {active} of the {eligible} {who} it is for in {place} used "
             f"it {when} ({share})."
         )
         most = _most_students(tools)
@@ -203,7 +202,7 @@ def _picture(
     rows = rows[rows["tool_key"].isin(drawn)]
     rows = rows.assign(
         share=rows["adoption_rate"],
-        words=[words.rate_or_reason(row["adoption_rate"], row) for row in rows.to_dict("records")],
+        words=[words.short(words.rate_or_reason(row["adoption_rate"], row)) for row in rows.to_dict("records")],
     ).rename(columns={"tool_name": "Tool", "org_name": "Place"})
     st.subheader(f"Share of students who used each tool, {level} by {level}, {words.week(week)}", anchor=False)
     places = rows.drop_duplicates("org_key")
@@ -223,7 +222,7 @@ def _explain_cells(context: Context, rows: pd.DataFrame, left_out: int) -> None:
     if len(rows) < rows["Tool"].nunique() * rows["Place"].nunique():
         lines.append("Blank: the tool is not meant for that place.")
     if len(hidden):
-        lines.append("Grey: " + " ".join(words.why_hidden(reason, context.minimum_n) for reason in hidden))
+        lines.append("Grey cells. " + " ".join(words.why_hidden(reason, context.minimum_n) for reason in hidden))
     if lines:
         st.caption(words.safe(" ".join(lines)))
 

@@ -105,7 +105,7 @@ def test_a_hidden_cell_is_not_in_the_data_of_the_picture(look: Visit) -> None:
     rows = [row for data in spec.get("datasets", {}).values() for row in data] or _arrow_rows(charts[0].proto)
     cell = next(row for row in rows if row["Tool"] == "ScienceLab" and row["Place"] == "Lincoln Elementary")
     assert pd.isna(cell["share"])
-    assert cell["words"] == "at most 2%"
+    assert cell["words"] == "≤2%"
     assert next(row for row in rows if row["Tool"] == "MathPath" and row["Place"].startswith("Oak"))["share"] > 0.5
 
 
@@ -136,6 +136,18 @@ def test_an_address_that_names_nothing_known_is_ignored(look: Visit) -> None:
     app = look("adoption", where="Atlantis High", tool="'; drop table mart_adoption; --", week="never")
     assert not app.exception
     assert {box.label: box.value for box in app.selectbox}["Where"] == "district/"
+
+
+def test_a_choice_that_the_next_page_does_not_know_is_dropped_there(published: Path, visit: Visit) -> None:
+    app = visit("adoption", where="Grade 5", group="English learners")
+    assert app.selectbox(key="where").value == "grade/05"
+    app.switch_page("questions/equity.py").run()
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="where").value == "district/testville"
+    app.selectbox(key="where").set_value("school/sch-1").run()
+    app.switch_page("questions/adoption.py").run()
+    assert app.selectbox(key="where").value == "school/sch-1"
 
 
 def test_group_and_district_come_from_the_address(look: Visit) -> None:
