@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +23,7 @@ from urllib.request import urlopen
 
 import psutil
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from uptake.operations.models import Outcome
 from uptake.project import CONFIG_VARIABLE, Project
@@ -169,23 +169,24 @@ def require_free_ports() -> None:
 
 
 def report_progress(project: Project, seen: int) -> int:
-    """Say what each finished step did, once. Returns the last outcome that was told."""
-    with project.operations.connect() as connection:
-        rows = connection.execute(
-            select(Outcome.id, Outcome.step, Outcome.status, Outcome.source, Outcome.resource, Outcome.rows_out,
-                   Outcome.rows_quarantined, Outcome.seconds, Outcome.message)
-            .where(Outcome.id > seen)
-            .order_by(Outcome.id)
-        ).all()
+    """Say what each finished step did, once; what landed, as one line a source. Returns the last outcome that was told."""
+    query = select(Outcome).where(Outcome.id > seen).order_by(Outcome.id)
+    with Session(project.operations) as session:
+        rows = list(session.scalars(query))
+    landed: dict[str, list[int]] = {}
     for row in rows:
         seen = row.id
         if row.status == "failed":
-            say(f"{row.step} of {row.source} {row.resource} failed: {row.message}")
-        elif row.step == "land" and row.rows_out:
-            held_back = f", {row.rows_quarantined:,} in quarantine" if row.rows_quarantined else ""
-            say(f"{row.source}: {row.rows_out:,} {row.resource} landed{held_back}")
+            say(f"{row.step} of {row.source} {row.resource} failed: {row.message}".replace(" * *", ""))
+        elif row.step == "land":
+            counts = landed.setdefault(row.source, [0, 0])
+            counts[0] += row.rows_out or 0
+            counts[1] += row.rows_quarantined or 0
         elif row.step in ("build", "check", "publish"):
             say(f"{row.step} done in {row.seconds:.0f} s")
+    for source, (out, held_back) in landed.items():
+        if out or held_back:
+            say(f"{source}: {out:,} rows landed" + (f", {held_back:,} in quarantine" if held_back else ""))
     return seen
 
 
@@ -227,10 +228,22 @@ def main() -> None:
         say(f"Everything lives under {shown(state)}/; Ctrl-C ends it all.")
         say("Starting the simulated district (three vendors' protocols) ...")
         processes.start(
-            "sandbox", BIN / "uptake", "sandbox", "serve", "--size", arguments.size, "--port", str(PORTS["sandbox"]),
-            "--state", state / "sandbox", "--speed", "120", "--drop", os.environ["UPTAKE_DROP_DIR"],
+            "sandbox",
+            BIN / "uptake",
+            "sandbox",
+            "serve",
+            "--size",
+            arguments.size,
+            "--port",
+            str(PORTS["sandbox"]),
+            "--state",
+            state / "sandbox",
+            "--speed",
+            "120",
+            "--drop",
+            os.environ["UPTAKE_DROP_DIR"],
         )
-        processes.run("init", BIN / "uptake", "--config", config, "init")
+        processes.run("init", BIN / "uptake", "init", "--config", config)
         seen = last_outcome(project)
 
         if not (state / "airflow" / "airflow.db").exists():
@@ -240,7 +253,10 @@ def main() -> None:
             pools.write_text(
                 subprocess.run(
                     [sys.executable, ROOT / "scripts" / "airflow_pools.py"],
-                    env=environment, check=True, capture_output=True, text=True,
+                    env=environment,
+                    check=True,
+                    capture_output=True,
+                    text=True,
                 ).stdout
             )
             processes.run("airflow_pools", BIN / "airflow", "pools", "import", pools)
@@ -248,13 +264,30 @@ def main() -> None:
         say("Starting Airflow, the dashboard and the data docs ...")
         processes.start("airflow", BIN / "airflow", "standalone")
         processes.start(
-            "dashboard", BIN / "streamlit", "run", ROOT / "dashboard" / "app.py", "--server.port", str(PORTS["dashboard"]),
-            "--server.address", HOST, "--server.headless", "true", "--browser.gatherUsageStats", "false",
+            "dashboard",
+            BIN / "streamlit",
+            "run",
+            ROOT / "dashboard" / "app.py",
+            "--server.port",
+            str(PORTS["dashboard"]),
+            "--server.address",
+            HOST,
+            "--server.headless",
+            "true",
+            "--browser.gatherUsageStats",
+            "false",
         )
         project.data_docs.mkdir(parents=True, exist_ok=True)
         processes.start(
-            "data docs", sys.executable, "-m", "http.server", str(PORTS["data docs"]), "--bind", HOST,
-            "--directory", project.data_docs,
+            "data docs",
+            sys.executable,
+            "-m",
+            "http.server",
+            str(PORTS["data docs"]),
+            "--bind",
+            HOST,
+            "--directory",
+            project.data_docs,
         )
         district = project.config.districts[0]
         pointer = project.published(district.id) / "current"
@@ -265,15 +298,15 @@ def main() -> None:
             if (name := processes.ended()) is not None:
                 raise SystemExit(f"{name} ended early; its log is in {shown(processes.logs)}")
             seen = report_progress(project, seen)
-            time.sleep(1)
+            time.sleep(3)
         seen = report_progress(project, seen)
         wait_for(processes, f"http://{HOST}:{PORTS['dashboard']}/_stcore/health", "the dashboard")
         say(f"Ready after {time.monotonic() - began:.0f} s.")
         print(
             f"""
-    Dashboard   http://{HOST}:{PORTS['dashboard']}        look at Home first, then Value: a licence nobody uses
-    Airflow     http://{HOST}:{PORTS['airflow']}        the DAGs: ingest, publish, backfill
-    Data docs   http://{HOST}:{PORTS['data docs']}        every check, for an auditor
+    Dashboard   http://{HOST}:{PORTS["dashboard"]}        look at Home first, then Value: a licence nobody uses
+    Airflow     http://{HOST}:{PORTS["airflow"]}        the DAGs: ingest, publish, backfill
+    Data docs   http://{HOST}:{PORTS["data docs"]}        every check, for an auditor
     Simulated district: new events keep arriving, and "data through" moves by itself. Ctrl-C ends it all.
 """,
             flush=True,
@@ -291,6 +324,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if shutil.which("python3") is None and not BIN.exists():
-        raise SystemExit("run `make demo`, which makes the environment first")
     main()
