@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -329,3 +330,15 @@ def test_no_page_speaks_of_columns_or_nothing(look: Visit, page: str, district: 
     tables = "\n".join(element.value.to_csv() for element in app.dataframe)
     words = f"{said(app)}\n{tables}"
     assert not re.findall(r"\b(?:NULL|None|NaN|NaT|nan|mart_\w+|dim_\w+|\w+_key|\w+_usd|\w+_rate)\b", words)
+
+
+# --- speed --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_answers_within_a_second(published: Path, visit: Visit, page: str) -> None:
+    """Seconds of processor time, which a busy machine does not stretch; the limit is that of the demo district."""
+    app = visit(page)
+    started = time.process_time()
+    app.run()
+    assert time.process_time() - started < 1.0
