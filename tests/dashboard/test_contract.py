@@ -1,4 +1,4 @@
-"""The pages' test snapshot is typed as the marts are: a column that the warehouse renames breaks here, not on a page."""
+"""The snapshot of these tests is typed as the marts are: a renamed column breaks here, and not on a page."""
 
 from __future__ import annotations
 

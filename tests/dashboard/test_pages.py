@@ -332,7 +332,7 @@ def test_no_page_speaks_of_columns_or_nothing(look: Visit, page: str, district: 
     assert not re.findall(r"\b(?:NULL|None|NaN|NaT|nan|mart_\w+|dim_\w+|\w+_key|\w+_usd|\w+_rate)\b", words)
 
 
-# --- speed --------------------------------------------------------------------------------------------------------------
+# --- speed -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", PAGES)
