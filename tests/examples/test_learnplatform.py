@@ -204,9 +204,12 @@ def test_the_quality_page_shows_these_counts(built: Ran) -> None:
         "rows matched to a named product": expected.of_listed_products,
     }
     assert found["engagement", "landed = counted + repeated"][1] == (
-        f"{expected.files} districts, {expected.days} days, {expected.products - 1} product ids"
+        f"{expected.files} districts, {expected.days} days, {expected.products} product ids, a blank one counted as one"
     )
-    assert found["districts", "districts with and without a free or reduced-price meal band"][1] == (
+    assert found["districts", "districts with and without a free or reduced-price meal band"][1].startswith(
         f"known for {expected.bands_of_files} of {expected.files} reporting districts, "
-        f"unknown for {expected.files - expected.bands_of_files}"
+        f"unknown for {expected.files - expected.bands_of_files}; "
+    )
+    assert found["districts", "districts with and without a known state"][1].endswith(
+        f"; of all {expected.districts} listed districts unknown for {expected.unknown_states}"
     )

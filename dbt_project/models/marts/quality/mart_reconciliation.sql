@@ -182,7 +182,10 @@ measured as (
     'landed = counted + repeated',
     summary.landed_rows,
     fact.rows + (summary.landed_rows - summary.distinct_rows),
-    concat(fact.districts, ' districts, ', fact.dates, ' days, ', fact.tools, ' product ids')
+    concat(
+      fact.districts, ' districts, ', fact.dates, ' days, ',
+      fact.tools + case when fact.no_product_rows > 0 then 1 else 0 end, ' product ids, a blank one counted as one'
+    )
   from summary_count as summary
   left join summary_fact as fact on fact.source = summary.source
 
@@ -220,19 +223,26 @@ measured as (
     {{ count_where("band.is_known") }} + {{ count_where("not band.is_known") }},
     concat(
       'known for ', {{ count_where("band.is_known") }}, ' of ', count(*), ' reporting districts, unknown for ',
-      {{ count_where("not band.is_known") }}
+      {{ count_where("not band.is_known") }}, '; of all ', max(band.listed), ' listed districts unknown for ',
+      max(band.listed_unknown)
     )
   from reporting
   inner join (
-    select district_id, 'districts with and without a free or reduced-price meal band' as measure,
-      free_reduced_band is not null as is_known
-    from {{ ref("dim_district") }}
-    union all
-    select district_id, 'districts with and without a Black or Hispanic band', black_hispanic_band is not null
-    from {{ ref("dim_district") }}
-    union all
-    select district_id, 'districts with and without a known state', state is not null
-    from {{ ref("dim_district") }}
+    select
+      *,
+      count(*) over (partition by measure) as listed,
+      {{ count_where("not is_known") }} over (partition by measure) as listed_unknown
+    from (
+      select district_id, 'districts with and without a free or reduced-price meal band' as measure,
+        free_reduced_band is not null as is_known
+      from {{ ref("dim_district") }}
+      union all
+      select district_id, 'districts with and without a Black or Hispanic band', black_hispanic_band is not null
+      from {{ ref("dim_district") }}
+      union all
+      select district_id, 'districts with and without a known state', state is not null
+      from {{ ref("dim_district") }}
+    ) as listed_district
   ) as band on band.district_id = reporting.district_id
   group by reporting.source, band.measure
 
