@@ -491,7 +491,8 @@ def _say_pull(summary: PullSummary) -> None:
     counts = summary.counts()
     out.print(
         f"{summary.district} {summary.source}: {counts['pulled']:,} rows pulled, {counts['landed']:,} landed, "
-        f"{counts['quarantined']:,} in quarantine, {counts['deleted']:,} marked deleted, {summary.seconds:.1f} s."
+        f"{counts['quarantined']:,} in quarantine, {counts['deleted']:,} marked deleted, {summary.seconds:.1f} s.",
+        soft_wrap=True,
     )
     for resource in summary.resources:
         for warning in dict.fromkeys(resource.warnings):

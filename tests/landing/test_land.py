@@ -93,6 +93,12 @@ def test_a_landed_file_has_the_declared_columns_and_place(desk: Desk) -> None:
     assert [path] == desk.files(desk.project.lake)
 
 
+def test_what_landed_is_private(desk: Desk) -> None:
+    desk.land(PEOPLE, people(2))
+    for root in (desk.project.lake, desk.project.quarantine, desk.project.vault("lakeside")):
+        assert root.stat().st_mode & 0o077 == 0
+
+
 def test_events_carry_their_first_and_last_time(desk: Desk) -> None:
     hour = Window.between("interval", NOON - timedelta(hours=4), NOON - timedelta(hours=3))
     desk.land(VISITS, visits(60), hour)

@@ -234,6 +234,25 @@ def test_taken_windows_are_those_that_landed_whole(engine: Engine) -> None:
     assert ledger.taken_tokens(engine, AT) == {FIRST.token, SECOND.token}
 
 
+def test_one_window_landed_by_several_at_once_counts_once(engine: Engine) -> None:
+    hours = [Window.between("interval", NOON + hour * HOUR, NOON + (hour + 1) * HOUR) for hour in range(12)]
+    together = threading.Barrier(4)
+
+    def lands(content: str) -> None:
+        for hour in hours:
+            together.wait()
+            commit(engine, hour, file(content), quarantine(f"{content}{hours.index(hour)}"), is_entity=False)
+
+    threads = [threading.Thread(target=lands, args=(content,)) for content in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tokens = sorted(hour.token for hour in hours)
+    assert sorted(row.window_token for row in ledger.live_files(engine, "lakeside")) == tokens
+    assert sorted(row.window_token for row in ledger.quarantine_files(engine, "lakeside")) == tokens
+
+
 def test_sources_land_at_the_same_time(engine: Engine) -> None:
     failures: list[BaseException] = []
 

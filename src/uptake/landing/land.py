@@ -19,7 +19,7 @@ from uptake.landing.deletes import Vanished, find_vanished
 from uptake.landing.door import Door
 from uptake.landing.ledger import At, Record
 from uptake.landing.quarantine import WindowQuarantine
-from uptake.landing.vault import Keyring, Vault
+from uptake.landing.vault import Keyring, Vault, private_folder
 from uptake.landing.writer import WindowWriter
 from uptake.project import Project
 from uptake.sources.base import Source
@@ -44,7 +44,9 @@ class LandResult:
 
 
 def open_door(project: Project, district: District) -> tuple[Door, Vault]:
-    """The district's door and the vault behind it; close the vault after use."""
+    """The district's door and the vault behind it; close the vault after use. What lies behind the door is private."""
+    private_folder(project.lake)
+    private_folder(project.quarantine)
     folder = project.vault(district.id)
     keyring = Keyring.open(folder)
     vault = Vault(folder)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from uptake.contracts import Window
 from uptake.errors import PermanentError
 from uptake.operations.models import LandedFile, Outcome, Pull, QuarantineFile
-from uptake.operations.session import reading, writing
+from uptake.operations.session import in_turn, reading, writing
 
 Step = Literal["pull", "land", "replay", "build", "check", "publish"]
 Status = Literal["good", "warning", "failed"]
@@ -177,6 +177,7 @@ def commit_window(
     """
     now = _now()
     with writing(engine) as session:
+        in_turn(session, f"window {at.district} {at.source} {at.resource}")
         again = _Again(session, at, window)
         same = next((row for row in again.files if file and row.content_hash == file.content_hash), None)
         if same is None and is_entity and file:
@@ -342,6 +343,7 @@ def commit_replay(
     """
     now = _now()
     with writing(engine) as session:
+        in_turn(session, f"window {at.district} {at.source} {at.resource}")
         held = session.get_one(QuarantineFile, held_id)
         if held.replayed_at is not None or held.superseded_at is not None:
             raise PermanentError(

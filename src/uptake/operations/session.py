@@ -79,6 +79,12 @@ def writing(engine: Engine) -> Iterator[Session]:
         session.flush()
 
 
+def in_turn(session: Session, subject: str) -> None:
+    """Make other transactions on this subject wait for the end of this one; on SQLite `writing` does so anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:subject, 0))"), {"subject": subject})
+
+
 def current_revision(engine: Engine) -> str | None:
     """The database's migration; None for an empty database. Raises TransientError when it cannot be reached."""
     try:
