@@ -45,7 +45,7 @@
   (it may be told which end of the scale it lies at); low, high (what the reader may know of a hidden count).
 
   cells: relation with the columns of `context` (one table of counts for each combination) and
-    org_level 'district' | 'school', org_key, dimension, subgroup ('all_students' twice for the margin),
+    org_level (only 'district' and 'school' are read), org_key, dimension, subgroup ('all_students' twice for the margin),
     value  count of people,
     ceiling  the group that `value` is part of; NULL where value is the size of the group itself,
     is_small_group  the group itself is too small to show,
@@ -59,28 +59,30 @@
 {% macro suppressed_counts(cells, context, identity_scope) -%}
 {%- set by = context | join(", ") -%}
 {%- set scope = identity_scope | join(", ") -%}
-with numbered_table as materialized (
-  select {{ by }}, cast(row_number() over () as integer) as table_no from (select distinct {{ by }} from {{ cells }}) as one_table
+with numbered_cell as materialized (
+  select
+    *,
+    cast(dense_rank() over (order by {{ by }}) as integer) as table_no,
+    cast(dense_rank() over (order by org_level, org_key) as integer) as org_no,
+    cast(dense_rank() over (order by dimension) as integer) as dimension_no,
+    cast(dense_rank() over (order by dimension, subgroup) as integer) as group_no,
+    cast(dense_rank() over (order by {{ scope }}, identity) as integer) as people_no
+  from {{ cells }}
+  where org_level in ('district', 'school') and coalesce(ceiling, value) > 0
+),
+numbered_table as materialized (
+  select distinct table_no, {{ by }} from numbered_cell
 ),
 numbered_org as materialized (
-  select org_level, org_key, cast(row_number() over () as integer) as org_no
-  from (select distinct org_level, org_key from {{ cells }}) as one_org
+  select distinct org_no, org_level, org_key from numbered_cell
 ),
 numbered_group as materialized (
-  select
-    dimension, subgroup,
-    -- 'no' is hidden before the rest: a reader who asks about a group asks about 'yes'.
-    cast(row_number() over (order by dimension, subgroup <> 'no', subgroup) as integer) as group_no,
-    cast(dense_rank() over (order by dimension) as integer) as dimension_no
-  from (select distinct dimension, subgroup from {{ cells }}) as one_group
-),
-numbered_people as materialized (
-  select {{ scope }}, identity, cast(row_number() over () as integer) as people_no, count > 1 as is_shared
-  from (select {{ scope }}, identity, count(*) as count from {{ cells }} group by {{ scope }}, identity) as one_people
+  select distinct group_no, dimension, subgroup from numbered_cell
 ),
 suppression_cell as materialized (
   select
-    table_no, org_no, dimension_no, group_no, people_no, is_shared,
+    table_no, org_no, dimension_no, group_no, people_no,
+    people_no in (select people_no from numbered_cell group by people_no having count(*) > 1) as is_shared,
     org_level = 'district' as is_district,
     dimension = 'all_students' as is_whole,
     subgroup = 'no' as is_no,
@@ -93,12 +95,7 @@ suppression_cell as materialized (
     minimum_n, is_small_group, is_forced,
     is_small_group or value < minimum_n or (ceiling is not null and ceiling - value < minimum_n) as is_sensitive,
     is_small_group or is_forced or value < minimum_n or (ceiling is not null and ceiling - value < minimum_n) as is_hidden
-  from {{ cells }}
-  inner join numbered_table using ({{ by }})
-  inner join numbered_org using (org_level, org_key)
-  inner join numbered_group using (dimension, subgroup)
-  inner join numbered_people using ({{ scope }}, identity)
-  where coalesce(ceiling, value) > 0
+  from numbered_cell
 ),
 {{ suppression_passes("suppression_cell", "first", passes=3) }},
 {{ suppression_certificate("first", "first_certificate", ends=false) }},
@@ -161,27 +158,24 @@ closed_everywhere as materialized (
   from third
 ),
 {{ suppression_passes("closed_everywhere", "settled", passes=2) }},
-{{ suppression_certificate("settled", "coded_certificate", ends=true) }},
-{{ suppression_family_ranges("coded_certificate", "coded_family") }},
--- Ends are told in a table only where every sensitive count of it stays certified with them; and the end of a school's total
--- says as much of its subgroups.
-untold_table as (
-  select distinct table_no, is_district, dimension_no
-  from coded_family
-  where is_sensitive and is_hidden and family_values_possible < values_needed
-  union
-  select distinct total.table_no, total.is_district, total.dimension_no
-  from coded_family as total
-  inner join coded_family as part using (table_no, org_no)
-  where total.is_whole and part.is_sensitive and part.is_hidden and part.values_possible < part.values_needed
+-- Ends are told in a table only where every sensitive count of it stays certified with them; then, with the ends that are left,
+-- at the total of schools only where their subgroups stay certified too.
+all_ends as materialized (
+  select *, true as is_end_told from settled
 ),
-untold_people as (
-  -- What is told in one place is told in every place where the same people stand.
-  select distinct people_no from coded_family where (table_no, is_district, dimension_no) in (select * from untold_table)
+{{ suppression_certificate("all_ends", "all_ends_certificate", ends=true) }},
+{{ suppression_family_ranges("all_ends_certificate", "all_ends_family") }},
+some_ends as materialized (
+  {{ without_ends("all_ends", "all_ends_family", "select distinct table_no, is_district, dimension_no from all_ends_family where is_sensitive and is_hidden and family_values_possible < values_needed") }}
+),
+{{ suppression_certificate("some_ends", "some_ends_certificate", ends=true) }},
+last_ends as (
+  {{ without_ends("some_ends", "some_ends_certificate", "select distinct total.table_no, total.is_district, total.dimension_no from some_ends_certificate as total inner join some_ends_certificate as part using (table_no, org_no) where total.is_whole and part.values_possible < part.values_needed") }}
 ),
 ended as (
-  select *, people_no not in (select people_no from untold_people) as is_end_told
-  from coded_family
+  select one_cell.*, told.low, told.high
+  from last_ends as one_cell
+  inner join some_ends_certificate as told using (table_no, org_no, group_no)
 )
 select
   {% for column in context %}numbered_table.{{ column }}, {% endfor -%}
@@ -198,6 +192,16 @@ from ended
 inner join numbered_table using (table_no)
 inner join numbered_org using (org_no)
 inner join numbered_group using (group_no)
+{%- endmacro %}
+
+{#- Cells, with the ends of the tables named taken back: what is told in one place is told wherever the same people stand. -#}
+{% macro without_ends(cells, certificate, tables) -%}
+  select * replace (
+    is_end_told and people_no not in (
+      select people_no from {{ certificate }} where (table_no, is_district, dimension_no) in ({{ tables }})
+    ) as is_end_told
+  )
+  from {{ cells }}
 {%- endmacro %}
 
 {#-
@@ -222,6 +226,7 @@ inner join numbered_group using (group_no)
   from {{ name }}_{{ number }}_column
   window before as (
     partition by table_no, org_no, dimension_no
+    -- 'no' is hidden before the rest: a reader who asks about a group asks about 'yes'.
     order by is_hidden desc, is_copy, is_no desc, value, group_no rows between unbounded preceding and 1 preceding
   )
 ),
@@ -269,7 +274,7 @@ inner join numbered_group using (group_no)
 {#-
   CTEs ending in one called `name`: the cells with low and high (what a reader knows of each by itself), values_possible (of
   a sensitive count of a school's subgroup: how many it can have by exchanges that change no margin) and values_needed.
-  ends: whether the reader is told at which end of the scale a sensitive count lies.
+  ends: cells have `is_end_told`, whether the reader is told at which end of the scale a sensitive count lies; else none is.
 -#}
 {% macro suppression_certificate(cells, name, ends) -%}
 {{ name }}_known as materialized (
@@ -277,14 +282,14 @@ inner join numbered_group using (group_no)
     listed.* exclude (is_listed),
     {%- if ends %}
     case
-      when not is_hidden or is_unknown or is_small_group or (is_forced and is_sensitive) then {{ least_known() }}
+      when not is_end_told or not is_hidden or is_unknown or is_small_group or (is_forced and is_sensitive) then {{ least_known() }}
       when not is_sensitive then minimum_n
       when value + rest < 2 * minimum_n or value < minimum_n then {{ least_known() }}
       else value + rest - minimum_n + 1
     end as low,
     case
       when is_small_group and has_ceiling then minimum_n - 1
-      when is_unknown or (is_forced and is_sensitive) then value + rest
+      when not is_end_told or is_unknown or (is_forced and is_sensitive) then value + rest
       when not is_sensitive then case when has_ceiling then value + rest - minimum_n else {{ no_ceiling() }} end
       when value < minimum_n and (not has_ceiling or value + rest >= 2 * minimum_n) then minimum_n - 1
       else value + rest
@@ -509,6 +514,23 @@ inner join numbered_group using (group_no)
 )
 {%- endmacro %}
 
+{#- CTE `name`: the cells of grades with what is known of the district's count of the same subgroup, for `rounded_counts`. -#}
+{% macro with_district_total(cells, suppressed, context, name) -%}
+{{ name }} as materialized (
+  select
+    cell.*,
+    total.value as total_value,
+    total.low as total_low,
+    coalesce(total.high, {{ no_ceiling() }}) as total_high,
+    total.is_hidden as is_total_hidden
+  from {{ cells }} as cell
+  inner join {{ suppressed }} as total
+    on {% for column in context %}total.{{ column }} = cell.{{ column }} and {% endfor -%}
+    total.org_level = 'district' and total.dimension = cell.dimension and total.subgroup = cell.subgroup
+  where cell.org_level = 'grade'
+)
+{%- endmacro %}
+
 {#-
   Suppression of counts that are shown rounded: the grades of a district. One row for each row of `cells`, with shown_value
   (NULL where hidden), is_hidden, is_sensitive, has_end, low and high. A shown count stands for `rounding_base` values, so
@@ -529,7 +551,7 @@ with rounded_cell as materialized (
     is_small_group or is_forced or is_total_hidden
       or value < minimum_n or (ceiling is not null and ceiling - value < minimum_n) as is_hidden
   from {{ cells }}
-  where coalesce(ceiling, value) > 0
+  where org_level = 'grade' and coalesce(ceiling, value) > 0
 ),
 {%- for number in range(2) %}
 {%- set before = "rounded_cell" if loop.first else "rounded_" ~ (number - 1) %}

@@ -46,7 +46,7 @@ student_tool as (
 counted_school as (
 
   select week_start_on, grade_set, org_key as school_key
-  from {{ ref("int_eligible_cell") }}
+  from {{ ref("int_eligible_count") }}
   where org_level = 'school' and dimension = 'all_students'
 
 ),

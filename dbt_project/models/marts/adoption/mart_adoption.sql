@@ -69,11 +69,6 @@ shown as (
   select
     listed.*,
     case
-      when listed.is_eligible_hidden then null
-      when listed.org_level = 'grade' then {{ rounded_count("listed.eligible", "district.minimum_n") }}
-      else listed.eligible
-    end as shown_eligible,
-    case
       when listed.is_eligible_hidden and listed.is_small_group and listed.has_eligible_end then 'fewer_than_n_students'
       when listed.is_eligible_hidden then 'complementary'
       when not listed.is_active_hidden then null
@@ -93,7 +88,7 @@ shown as (
       when listed.is_eligible_hidden and listed.is_small_group and listed.has_eligible_end then 'fewer_than_n_students'
       when listed.is_eligible_hidden then 'complementary'
       when not listed.is_consistent_hidden then null
-      when not coalesce(listed.has_consistent_end, false) then 'complementary'
+      when not listed.has_consistent_end then 'complementary'
       when listed.eligible < 2 * district.minimum_n then 'small_count'
       when listed.consistent < district.minimum_n then 'small_count_low'
       else 'small_count_high'
@@ -125,7 +120,8 @@ organisation_row as (
     shown.suppression_reason,
     shown.consistent_suppression_reason,
     shown.shown_low / cast(shown.shown_eligible as double) as rate_low,
-    least(shown.shown_high / cast(shown.shown_eligible as double), 1.0) as rate_high
+    case when shown.shown_high is not null then least(shown.shown_high / cast(shown.shown_eligible as double), 1.0) end
+      as rate_high
   from shown
   left join organisation on organisation.org_level = shown.org_level and organisation.org_key = shown.org_key
   left join coverage
