@@ -53,7 +53,7 @@ def arrow_type(name: str) -> pa.DataType:
 
 def normalised(header: str) -> str:
     """A header as it is compared: `Contract ID`, `contract_id` and ` CONTRACT-ID ` are one."""
-    text = unicodedata.normalize("NFKC", header).strip("\ufeff").casefold()
+    text = unicodedata.normalize("NFKC", header).casefold()
     return re.sub(r"[\W_]+", "_", text).strip("_")
 
 
