@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from uptake.contracts import Resource
-from uptake.operations.models import LandedFile
 from uptake.warehouse.engine import quoted
 
 Name = tuple[str, str]  # (namespace, resource)
@@ -40,20 +39,24 @@ class LakeFile:
     last: datetime | None
     rows: int
 
-    @classmethod
-    def of(cls, row: LandedFile, lake: Path) -> LakeFile:
-        return cls(
-            id=row.id,
-            name=(row.namespace, row.resource),
-            path=lake / row.path,
-            source=row.source,
-            window=row.window_token,
-            landed_at=row.landed_at,
-            as_of=row.window_end or row.landed_at,
-            first=row.event_min,
-            last=row.event_max,
-            rows=row.row_count,
-        )
+
+def live_files(connection: duckdb.DuckDBPyConnection, lake: Path) -> list[LakeFile]:
+    """The files that count, oldest first, as schema `ops` knows them: what models count by the ledger and what they read
+    from the lake is then the same, whatever lands meanwhile."""
+    rows = connection.execute(
+        """
+        select
+            id, namespace, resource, path, source, window_token, landed_at, coalesce(window_end, landed_at), event_min,
+            event_max, row_count
+        from ops.landed_file
+        where superseded_at is null
+        order by landed_at, id
+        """
+    ).fetchall()
+    return [
+        LakeFile(id_, (namespace, resource), lake / path, source, window, landed_at, as_of, first, last, count)
+        for id_, namespace, resource, path, source, window, landed_at, as_of, first, last, count in rows
+    ]
 
 
 def write_views(

@@ -23,11 +23,10 @@ from uptake.catalogue import load_catalogue
 from uptake.config import District
 from uptake.contracts import TIMESTAMP, Resource
 from uptake.errors import PermanentError
-from uptake.landing import ledger
 from uptake.project import Project
 from uptake.sources.registry import warehouse_resources
 from uptake.warehouse.engine import first_row, open_warehouse, replace_table, table_exists
-from uptake.warehouse.landing_views import LakeFile, Name, write_views
+from uptake.warehouse.landing_views import LakeFile, Name, live_files, write_views
 from uptake.warehouse.reference import copy_operations, write_config
 from uptake.warehouse.touched import dates_of, in_batches, overlapping, school_weeks, weeks_of
 
@@ -114,14 +113,14 @@ def prepare(
     catalogue = load_catalogue(district.tool_catalogue)
     as_of_at = clock.now(district)
     resources = warehouse_resources()
-    files = [LakeFile.of(row, project.lake) for row in ledger.live_files(project.operations, district.id)]
-    _insist_on_files(files, district)
     warehouse = project.warehouse(district.id)
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     with closing(open_warehouse(warehouse, memory_limit)) as connection:
         _make_schemas(connection)
         connection.execute("begin")
         copy_operations(connection, project.operations, district.id)
+        files = live_files(connection, project.lake)
+        _insist_on_files(files, district)
         signature = Signature(
             everything=_digest(
                 models_signature,

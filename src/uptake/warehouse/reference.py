@@ -17,7 +17,8 @@ from uptake.operations.models import Base, CheckResult, LandedFile, Outcome, Pul
 from uptake.warehouse.engine import append_rows, first_row, replace_table, table_exists
 
 _GROWING = (Outcome, CheckResult)  # rows are added and never changed
-_CHANGING = (LandedFile, Pull, QuarantineFile, Snapshot)
+# Pulls before files: a pull that is known to be good has all of its files known too, also while others are landing.
+_CHANGING = (Pull, LandedFile, QuarantineFile, Snapshot)
 
 _DISTRICT = pa.schema(
     [

@@ -1,3 +1,4 @@
+-- depends_on: {{ ref("dim_contract") }}
 {{ config(schema="intermediate", contract={"enforced": false}) }}
 -- Weeks that this build makes: complete ones that are not there yet, that data arrived for, whose look-back reaches into such
 -- a week, or that a contract now covers for which they have no row.
