@@ -44,4 +44,5 @@ def show(lines: list[Line]) -> None:
     print(machine())
     for line in lines:
         ratio = f", ratio {line.ratio:.2f}" if line.ratio is not None else ""
-        print(f"{'met   ' if line.is_met else 'MISSED'}  {line.what}: {line.ours} against {line.peer}{ratio} (goal {line.goal})")
+        verdict = "met   " if line.is_met else "MISSED"
+        print(f"{verdict}  {line.what}: {line.ours} against {line.peer}{ratio} (goal {line.goal})")

@@ -53,7 +53,8 @@ districts:
 @contextmanager
 def server(students: int, folder: Path) -> Iterator[None]:
     command = [
-        str(Path(sys.executable).parent / "uptake"), "sandbox", "serve", "--students", str(students), "--port", str(PORT),
+        str(Path(sys.executable).parent / "uptake"), "sandbox", "serve",
+        "--students", str(students), "--port", str(PORT),
         "--state", str(folder / "state"), "--drop", str(folder / "drop"), "--speed", "0",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

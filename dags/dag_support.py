@@ -41,9 +41,7 @@ def load_project() -> Project:
 class RetryByErrorClass(RetryPolicy):
     """Permanent errors fail at once and say what a person must do; transient ones wait as long as the vendor asked."""
 
-    def evaluate(
-        self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
-    ) -> RetryDecision:
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> RetryDecision:
         if isinstance(exception, PermanentError):
             return RetryDecision.fail(reason=str(exception))
         if isinstance(exception, TransientError) and exception.retry_after is not None:
@@ -88,7 +86,6 @@ def optional_time(value: str | None) -> datetime | None:
         return None
     moment = datetime.fromisoformat(value)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
 
 
 PULL_PARAMS = {

@@ -17,7 +17,9 @@ def publish_dag(district: District) -> DAG:
     with DAG(
         dag_id=f"publish__{district.id}",
         description=f"Build, check and publish {district.name}",
-        schedule=AssetAny(*(source_asset(district, source.name) for source in district.sources), backfill_asset(district)),
+        schedule=AssetAny(
+            *(source_asset(district, source.name) for source in district.sources), backfill_asset(district)
+        ),
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,

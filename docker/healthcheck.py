@@ -3,5 +3,5 @@
 import sys
 from urllib.request import urlopen
 
-with urlopen(sys.argv[1], timeout=5) as answer:
+with urlopen(sys.argv[1], timeout=5) as answer:  # noqa: S310  an address of our own compose file
     sys.exit(answer.status != 200)

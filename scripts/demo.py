@@ -169,7 +169,7 @@ def require_free_ports() -> None:
 
 
 def report_progress(project: Project, seen: int) -> int:
-    """Say what each finished step did, once; what landed, as one line a source. Returns the last outcome that was told."""
+    """Say what each finished step did, once; what landed, as a line a source. Returns the last outcome told."""
     query = select(Outcome).where(Outcome.id > seen).order_by(Outcome.id)
     with Session(project.operations) as session:
         rows = list(session.scalars(query))

@@ -41,7 +41,11 @@ def test_a_second_district_is_only_an_entry(monkeypatch, tmp_path):
 
     config = yaml.safe_load((ROOT / "demo" / "uptake.yaml").read_text())
     config["districts"][0]["tool_catalogue"] = str(ROOT / "demo" / "tools.csv")
-    twin = config["districts"][0] | {"id": "lakeside", "name": "Lakeside", "sources": config["districts"][0]["sources"][:1]}
+    twin = config["districts"][0] | {
+        "id": "lakeside",
+        "name": "Lakeside",
+        "sources": config["districts"][0]["sources"][:1],
+    }
     config["districts"].append(twin)
     path = tmp_path / "uptake.yaml"
     path.write_text(yaml.safe_dump(config))
@@ -61,12 +65,7 @@ def test_a_wrong_configuration_is_an_import_error_that_names_the_key(monkeypatch
 
 
 def test_each_source_renews_its_asset_and_any_of_them_starts_the_publication(bag):
-    renewed = {
-        asset.name
-        for dag_id in EXPECTED
-        for task in bag.dags[dag_id].tasks
-        for asset in task.outlets
-    }
+    renewed = {asset.name for dag_id in EXPECTED for task in bag.dags[dag_id].tasks for asset in task.outlets}
     assert renewed == {f"riverbend.{name}" for name in ("sis", "lms", "filter", "registers", "backfill")}
     from airflow.sdk import AssetAny
 

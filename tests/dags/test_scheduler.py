@@ -21,7 +21,15 @@ def test_a_run_through_the_scheduler_publishes_and_leaves_no_process(tmp_path):
     environment = os.environ | {"UPTAKE_STATE_DIR": str(tmp_path)}
     for name in ("AIRFLOW_HOME", "PYTHONDONTWRITEBYTECODE", "UPTAKE_CONFIG"):
         environment.pop(name, None)
-    demo = [sys.executable, ROOT / "scripts" / "demo.py", "--until-published", "--size", "small", "--shift-ports", str(SHIFT)]
+    demo = [
+        sys.executable,
+        ROOT / "scripts" / "demo.py",
+        "--until-published",
+        "--size",
+        "small",
+        "--shift-ports",
+        str(SHIFT),
+    ]
     done = subprocess.run(demo, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
     logs = "\n".join(path.read_text()[-1500:] for path in sorted((tmp_path / "logs").glob("*.log")))
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{logs}"

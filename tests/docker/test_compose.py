@@ -1,4 +1,4 @@
-"""No container engine is needed: what the compose file says must exist in the project, and its entry points must run."""
+"""No container engine is needed: what the compose file says must exist in the project."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Each service's own entry point, run natively from the compose file's words: its command, its environment, its secrets by
-file, its health check. Paths and ports of the containers are the only things that are exchanged.
+"""Each service's own entry point, run natively from the compose file's words.
+
+Its command, its environment, its secrets by file, its health check: only paths and ports of containers are exchanged.
 """
 
 from __future__ import annotations
@@ -154,7 +155,9 @@ def wait_until_healthy(machine: Machine, name: str, process: subprocess.Popen[by
     deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
     while time.monotonic() < deadline:
         assert process.poll() is None, (machine.folder / f"{name}.log").read_text()[-3000:]
-        asked = subprocess.run(machine.command(words), env=machine.environment(service), capture_output=True, timeout=60)
+        asked = subprocess.run(
+            machine.command(words), env=machine.environment(service), capture_output=True, timeout=60
+        )
         if asked.returncode == 0:
             return
         time.sleep(1)

@@ -23,7 +23,7 @@ def query() -> str:
         )
     )
     source = MACROS.read_text() + f"select {calls} from (select ? as x1, ? as n1, ? as x2, ? as n2)"
-    return jinja2.Environment(autoescape=False).from_string(source).render()  # noqa: S701  SQL, not HTML
+    return jinja2.Environment(autoescape=False).from_string(source).render()
 
 
 @given(data=st.data())

@@ -58,7 +58,7 @@ def land_district(lake: Lake, district: int, dates: Iterable[date], seed: int = 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """Eleven districts over a month. The first test then brings one again with later days, a new one, and a new sector."""
+    """Eleven districts over a month. The first test then brings one again with later days, a new one, a new sector."""
     lake = Lake(tmp_path_factory.mktemp("study"))
     places = [
         {"district_id": str(number), "state": "Utah", "locale": "City", "pct_free_reduced": BANDS[number % 4]}

@@ -41,8 +41,10 @@ class LakeFile:
 
 
 def live_files(connection: duckdb.DuckDBPyConnection, lake: Path) -> list[LakeFile]:
-    """The files that count, oldest first, as schema `ops` knows them: what models count by the ledger and what they read
-    from the lake is then the same, whatever lands meanwhile."""
+    """The files that count, oldest first, as schema `ops` knows them.
+
+    So what models count by the ledger and what they read from the lake is the same, whatever lands meanwhile.
+    """
     rows = connection.execute(
         """
         select
