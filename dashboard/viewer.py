@@ -100,8 +100,8 @@ def resolve(
     if mode == "demo":
         if address not in LOOPBACK:
             raise NotAllowed(
-                "Demo mode has no sign-in, so it only works on this machine. "
-                "Start the dashboard with --server.address 127.0.0.1, or set UPTAKE_DASHBOARD_MODE to proxy or login."
+                "Demo mode has no sign-in, so it only works on this machine. Start the dashboard with "
+                "--server.address 127.0.0.1, or set UPTAKE_DASHBOARD_MODE to proxy or login."
             )
         role = environment.get("UPTAKE_VIEWER_ROLE", "leader")
         if role not in PAGES_OF_ROLE:

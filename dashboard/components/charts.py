@@ -63,8 +63,8 @@ def lines(frame: pd.DataFrame, *, y: str, series: str, y_title: str, is_share: b
                 labelAngle=0, labelOverlap="greedy", labelSeparation=12, labelColor=INK, titleColor=INK,
                 labelFontSize=13, titleFontSize=13)),
             y=alt.Y(f"{y}:Q", title=y_title, axis=alt.Axis(
-                format=shape, labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13,
-                gridColor="#E6EBF0"), scale=alt.Scale(domainMin=0)),
+                format=".0%" if is_share else ",.0f", labelColor=INK, titleColor=INK, labelFontSize=13,
+                titleFontSize=13, gridColor="#E6EBF0"), scale=alt.Scale(domainMin=0)),
             color=alt.Color(f"{series}:N", title=None, sort=order, scale=alt.Scale(domain=order, range=SERIES),
                             legend=alt.Legend(orient="right", labelFontSize=13, labelColor=INK, labelLimit=220)),
             tooltip=[alt.Tooltip(f"{series}:N", title="What"), alt.Tooltip("week:O", title="Week of"),
@@ -156,10 +156,10 @@ def check_runs(frame: pd.DataFrame) -> alt.Chart:
     order = frame.sort_values("place")["run"].drop_duplicates().tolist()
     return (
         alt.Chart(frame)
-        .mark_bar()
+        .mark_bar(size=26)
         .encode(
             x=alt.X("run:N", sort=order, title="Check run", axis=alt.Axis(
-                labelAngle=-40, labelColor=INK, titleColor=INK, labelFontSize=12, titleFontSize=13)),
+                labelAngle=-40, labelLimit=200, labelColor=INK, titleColor=INK, labelFontSize=12, titleFontSize=13)),
             y=alt.Y("checks:Q", title="Checks", axis=AXIS.copy()),
             color=alt.Color("result:N", sort=results, scale=alt.Scale(domain=results, range=[BLUE, ORANGE, VERMILLION]),
                             legend=alt.Legend(title=None, orient="top", labelFontSize=13, labelColor=INK)),

@@ -12,6 +12,7 @@ Row = Mapping[Any, Any]
 UNUSED, FEW, IN_USE, NOT_SHOWN = "Nobody uses it", "Very few use it", "In use", "Use not shown"
 STATES = [UNUSED, FEW, IN_USE, NOT_SHOWN]
 ESTIMATE = "estimated_from_adoption"
+WELL_USED = 0.9  # from here on the advice is not to buy less; the number itself always stands beside it
 
 
 def state(row: Row) -> str:
@@ -64,9 +65,10 @@ def advice(row: Row) -> str:
         return "Its use cannot be shown: ask the schools that have it."
     if not words.is_missing(row["utilisation_rate"]) and row["utilisation_rate"] > 1:
         return "More students than seats: check the terms before the vendor does."
-    if not words.is_missing(row["wasted_usd"]) and row["wasted_usd"] > 0:
+    used = 1 - row["wasted_usd"] / row["cost_usd"] if row["cost_usd"] and not words.is_missing(row["wasted_usd"]) else 1
+    if used < WELL_USED:
         return "Ask for fewer seats or a lower price, or train the schools that do not use it."
-    return "It is fully used: renew, and ask what it replaces."
+    return "Nearly all of it is used: renew, and ask which other tool it could replace."
 
 
 def is_due(row: Row, ahead_days: int) -> bool:

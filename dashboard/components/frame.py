@@ -130,8 +130,8 @@ def _rejection(context: Context) -> None:
         return
     since = words.moment(pd.Timestamp(rejected["since"]), context.zone)
     lines = [
-        f"**Newer data is held back: it did not pass its checks.** You are looking at the last good data, "
-        f"through {words.safe(context.through)}. Held back since {words.safe(since)}."
+        "**Newer data is held back: it did not pass its checks.** You are looking at the last good data, through "
+        f"{words.safe(context.through)}. Held back since {words.safe(since)}."
     ]
     for check in rejected["checks"]:
         what = check.get("description") or check["check_id"]
@@ -179,6 +179,13 @@ def _about(context: Context, figure: Number) -> None:
         st.markdown("**Checks that do not hold**\n\n" + "\n".join(found))
     else:
         st.markdown("**Checks:** none fails for the figures behind this number.")
+
+
+def caution(context: Context, metric: str) -> str:
+    """What the definition registry says to take care of; nothing where it says nothing."""
+    if metric not in context.definitions.index or words.is_missing(context.definitions.loc[metric, "caution"]):
+        return ""
+    return str(context.definitions.loc[metric, "caution"])
 
 
 def check_line(check: Mapping[str, Any]) -> str:

@@ -121,9 +121,12 @@ def percent(share: Any, places: int = 0) -> str:
 
 
 def money(usd: Any) -> str:
-    if is_missing(usd):
-        return NOT_KNOWN
-    return f"${usd:,.0f}" if abs(usd) >= 100 else f"${usd:,.2f}"
+    return NOT_KNOWN if is_missing(usd) else f"${usd:,.0f}"
+
+
+def unit_price(usd: Any) -> str:
+    """Dollars and cents, for the cost of one of something."""
+    return NOT_KNOWN if is_missing(usd) else f"${usd:,.2f}"
 
 
 def number(value: Any, places: int = 1) -> str:
@@ -161,6 +164,8 @@ def group(dimension: str, subgroup: str) -> str:
         return GROUP_NAMES[dimension, subgroup]
     if dimension in BAND_NAMES:
         return f"Districts with {band(subgroup)} {BAND_NAMES[dimension]}"
+    if dimension == "locale":
+        return f"{plain(subgroup)} districts"
     if subgroup in ("yes", "no"):
         return f"{plain(dimension)}: {subgroup}"
     return plain(subgroup)

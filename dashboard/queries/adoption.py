@@ -163,9 +163,14 @@ def unused(reader: Reader) -> pd.DataFrame:
     )
 
 
+SPREADING = 1.25  # a quarter more students than in the four weeks before; less is the noise of any two months
+
+
 def spreading(found: pd.DataFrame) -> pd.DataFrame:
-    """Of the rows of `unknown`: unapproved tools with more students than before, or with too few before to count."""
-    grew = (found["growth_ratio"] > 1) | (found["students"].notna() & found["students_previous_4_weeks"].isna())
+    """Of the rows of `unknown`: unapproved tools with clearly more students than before, or too few before to count."""
+    grew = (found["growth_ratio"] >= SPREADING) | (
+        found["students"].notna() & found["students_previous_4_weeks"].isna()
+    )
     return found[(found["status"] == "unapproved") & grew]
 
 

@@ -73,6 +73,18 @@ def by_week(reader: Reader, *, level: str, group_dimension: str, group_value: st
     )
 
 
+def districts(reader: Reader) -> tuple[int, int]:
+    """(districts that ever reported, districts that are listed)."""
+    reader.require("adoption")
+    found = reader.frame(
+        """
+        select (select max(districts_total) from mart_usage_summary where group_dimension = 'all') as reporting,
+               (select count(*) from dim_district) as listed
+        """
+    )
+    return int(found["reporting"].iloc[0] or 0), int(found["listed"].iloc[0])
+
+
 def band_coverage(reader: Reader) -> pd.DataFrame:
     """Districts whose band is known, by dimension: group_dimension, districts_known, districts_total."""
     reader.require("adoption")

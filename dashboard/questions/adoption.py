@@ -321,21 +321,18 @@ def _steps(tools: pd.DataFrame, unused: pd.DataFrame, unknown: pd.DataFrame) -> 
         low = paid.iloc[-1]
         steps.append(
             f"Ask why {low['tool_name']}, which is paid for, reaches only {words.percent(low['adoption_rate'])}: no "
-            "account, no training, "
-            f"no device, or not needed? Choose one school above to see where it works."
+            "account, no training, no device, or not needed? Choose one school above to see where it works."
         )
     if not unused.empty:
         steps.append(
             f"Retire or restart {words.listed(list(unused['tool_name']))} before "
-            f"{words.day(unused['renewal_on'].min())}; "
-            f"see Value for what it costs."
+            f"{words.day(unused['renewal_on'].min())}; see Value for what it costs."
         )
     spreading = adoption.spreading(unknown)
     if not spreading.empty:
         steps.append(
-            f"Review {words.listed(list(spreading['tool_name']))} with your privacy lead: "
-            "it is not "
-            f"approved, and more students use it than four weeks ago."
+            f"Review {words.listed(list(spreading['tool_name']))} with your privacy lead: not approved, and used by "
+            "more students than four weeks ago."
         )
     return steps or ["Nothing here asks for a decision now. Look again after the next full week."]
 
@@ -375,9 +372,8 @@ def _summary_only(context: Context) -> None:
     frame.numbers(
         context,
         [
-            Number("Districts that report", words.count(whole["districts_reporting"]),
-                   f"of {words.count(whole['districts_total'])}, {period}", "districts_reporting",
-                   ("mart_usage_summary",)),
+            Number("Districts that report", words.of(*summary.districts(reader)), f"listed districts, {period}",
+                   "districts_reporting", ("mart_usage_summary",)),
             Number("Students on any product", f"at least {whole['mean_pct_access']:.1f}%",
                    f"of students on an average day (the day's most used product), {reporting}", "pct_access",
                    ("mart_usage_summary",)),
@@ -397,6 +393,7 @@ def _summary_only(context: Context) -> None:
                      series="level_value", y_title="% of students, average day", is_share=False, order=order),
         alt_text="Line chart of the share of students that opened each product on an average day, week by week",
     )  # fmt: skip
+    st.caption(words.safe(frame.caution(context, "districts_reporting")))
     table(
         context,
         PAGE,
@@ -419,15 +416,9 @@ def _summary_only(context: Context) -> None:
 
 
 def _coverage(context: Context) -> str:
-    known = summary.band_coverage(context.reader).set_index("group_dimension")
-    if "free_reduced_band" not in known.index:
-        return ""
-    row = known.loc["free_reduced_band"]
-    return (
-        f"{words.count(row['districts_known'])} of {words.count(row['districts_total'])} districts say what share of "
-        "their "
-        "students have free or reduced-price meals."
-    )
+    reporting, listed = summary.districts(context.reader)
+    missing = listed - reporting
+    return f"{words.of(reporting, listed)} listed districts report; {missing} are missing." if missing > 0 else ""
 
 
 main()

@@ -64,9 +64,11 @@ def main() -> None:
             alt_text="Dot chart of the gap of each group with its 95% interval, the group furthest behind first",
         )
         st.caption(
-            "The dot is the gap, the line its 95% interval. A line that crosses zero may be chance. "
-            "Left of zero: the group is behind."
+            "The dot is the gap, the line its 95% interval. A line that crosses zero may be chance. Left of zero: the "
+            "group is behind."
         )
+        if measure.is_bands:
+            st.caption(words.safe(frame.caution(context, "districts_reporting")))
     _hidden(context, rows)
     st.subheader("Every comparison, the group furthest behind first", anchor=False)
     table(context, PAGE, "equity", rows, _columns(context, measure, with_tool=every_tool))
@@ -106,11 +108,11 @@ def _choose(choices: pd.DataFrame) -> tuple[dict[str, Any], str, str]:
     """What to compare: the query's values, the place in words, the group's dimension or nothing."""
     places = choices.drop_duplicates(["org_level", "org_key"])
     periods = choices.groupby("metric")["period"].nunique().max() > 1
-    spots = iter(st.columns(5 if periods else 4))
+    is_bands = choices["basis"].iloc[0] == BANDS
+    spots = iter(st.columns(4 + int(periods) - int(is_bands)))
     with next(spots):
         tools = choices.drop_duplicates("tool_key")
         options = {"": "Every tool"} | dict(zip(tools["tool_key"], tools["tool_name"], strict=True))
-        is_bands = choices["basis"].iloc[0] == BANDS
         tool = filters.choose("Tool", options, key="tool", default=ANY_TOOL if is_bands else "")
     left = choices[choices["tool_key"] == tool] if tool else choices
     with next(spots):
@@ -126,15 +128,19 @@ def _choose(choices: pd.DataFrame) -> tuple[dict[str, Any], str, str]:
         dimensions = sorted(choices["dimension"].unique())
         names = {"": "Every group"} | {dimension: words.dimension(dimension) for dimension in dimensions}
         group = filters.choose("Which students" if not is_bands else "Which districts", names, key="group")
-    with next(spots):
-        options = {
-            f"{row.org_level}/{row.org_key}": WHOLE if row.org_level == "district" else str(row.org_name)
-            for row in places.itertuples()
-        }
-        where = filters.choose("Where", options, key="where")
+    options = {
+        f"{row.org_level}/{row.org_key}": WHOLE if row.org_level == "district" else str(row.org_name)
+        for row in places.itertuples()
+    }
+    where = next(iter(options))
+    if not is_bands:
+        with next(spots):
+            where = filters.choose("Where", options, key="where")
     level, _, key = where.partition("/")
     chosen = {"basis": choices["basis"].iloc[0], "org_level": level, "org_key": key, "period": period,
               "tool_key": tool or None, "metric": metric}  # fmt: skip
+    if is_bands:
+        return chosen, "districts that report", group
     return chosen, "whole district" if level == "district" else options[where], group
 
 
@@ -192,11 +198,13 @@ def _band_coverage(context: Context) -> str:
     known = summary.band_coverage(context.reader)
     parts = [
         f"{words.count(row.districts_known)} of {words.count(row.districts_total)} districts say what share of their "
-        "students "
-        f"is {words.BAND_SHORT[str(row.group_dimension)]}"
+        f"students is {words.BAND_SHORT[str(row.group_dimension)]}"
         for row in known.itertuples()
         if str(row.group_dimension) in words.BAND_SHORT
     ]
+    reporting, listed = summary.districts(context.reader)
+    if listed > reporting:
+        parts.append(f"{listed - reporting} of {listed} listed districts report nothing")
     return f"{'; '.join(parts)}." if parts else ""
 
 
@@ -254,8 +262,7 @@ def _hidden(context: Context, rows: pd.DataFrame) -> None:
         st.markdown(
             f"Figures of fewer than {context.minimum_n} people could point to one child. They are taken out before the "
             "data reaches this page, together with any figure from which they could be worked out. Hidden does not "
-            "mean "
-            "zero, and it does not mean that the group is doing well."
+            "mean zero, and it does not mean that the group is doing well."
         )
 
 
@@ -301,8 +308,8 @@ def _steps(shown: pd.DataFrame, measure: Measure) -> list[str]:
         ]
     if measure.is_bands:
         return [
-            f"Ask what keeps {words.in_sentence(clear['group'].iloc[0])} from use: devices, home internet, "
-            "licenses or training.",
+            f"Ask what keeps {words.in_sentence(clear['group'].iloc[0])} from use: devices, home internet, licenses "
+            "or training.",
             "These are differences between districts; they say nothing of single students.",
         ]
     names = words.listed([words.in_sentence(name) for name in clear["group"].unique()[:2]])

@@ -11,7 +11,7 @@ import streamlit as st
 
 from components import charts, columns, contracts, frame, words
 from components.frame import Context, Number
-from components.table import Column, table
+from components.table import Column, table, text
 from queries import adoption, equity, summary, value
 
 PAGE = "home"
@@ -113,8 +113,7 @@ def _gap_in_words(gap: Mapping[Any, Any]) -> str:
     tool = "any tool" if gap["tool_key"] == equity.ANY_TOOL else gap["tool_name"]
     return (
         f"{words.percent(gap['group_rate'])} {did} {tool} against {words.percent(gap['reference_rate'])} of the "
-        "others, "
-        f"{words.period(gap['period']).removeprefix('the ')}"
+        f"others, {words.period(gap['period']).removeprefix('the ')}"
     )
 
 
@@ -252,8 +251,8 @@ def _columns(today: Any) -> list[Column]:
         return f"{words.day(value)} (past)" if value < today else words.day(value)
 
     return [
-        columns.name("what", "Decision"),
-        columns.name("why", "What the data says"),
+        Column("what", "Decision", text, width=300),
+        Column("why", "What the data says", text, width=390),
         Column(
             "usd", "Money", lambda value, row: "–" if words.is_missing(value) else words.money(value), is_number=True
         ),
@@ -269,21 +268,18 @@ def _summary_only(context: Context) -> None:
     if products.empty or whole.empty:
         frame.answer("There are no figures yet.")
         return
-    top, every = products.iloc[0], whole.iloc[0]
+    top = products.iloc[0]
     gap = _widest_gap(context)
-    doubt = (
-        f"{words.count(every['districts_reporting'])} of {words.count(every['districts_total'])} districts report; "
-        "averages over them lean to those that do."
-    )
+    reporting, listed = summary.districts(context.reader)
+    doubt = f"{words.of(reporting, listed)} listed districts report; averages are over those that do."
     frame.answer(
-        f"Nothing here has a date: this data holds daily use by product and no contracts. {top['level_value']} is used "
-        f"most, by {top['mean_pct_access']:.1f}% of students on an average day.",
+        f"Nothing here has a date: this data holds daily use by product and no contracts. {top['level_value']} is "
+        f"used most, by {top['mean_pct_access']:.1f}% of students on an average day.",
         doubt,
     )
     figures = [
-        Number("Districts that report", words.count(every["districts_reporting"]),
-               f"of {words.count(every['districts_total'])}, data through {context.through}", "districts_reporting",
-               ("mart_usage_summary",)),
+        Number("Districts that report", words.of(reporting, listed),
+               f"listed districts, data through {context.through}", "districts_reporting", ("mart_usage_summary",)),
         Number("Products with use", words.count(len(products)), f"named products, data through {context.through}",
                "products", ("mart_usage_summary",)),
         Number(f"Most used: {top['level_value']}", f"{top['mean_pct_access']:.1f}%",
@@ -305,6 +301,7 @@ def _summary_only(context: Context) -> None:
                      order=["Any product"]),
         alt_text="Line chart of the average share of students on a product, week by week",
     )  # fmt: skip
+    st.caption(words.safe(frame.caution(context, "districts_reporting")))
     table(
         context,
         PAGE,

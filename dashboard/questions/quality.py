@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,16 @@ PAGE = "quality"
 QUESTION = "Can we trust these numbers?"
 RUNS = 20
 VIEWS = ["Sources", "Counts that must agree", "Checks", "Rows set aside", "Use we can place"]
+PLAIN = {
+    "pulled": "read",
+    "landed": "kept",
+    "quarantined": "set aside",
+    "staged": "current",
+    "held by the ledger": "kept, by the record",
+    "read from the lake": "kept, by the files",
+    "masquerades": "staff looking as a student",
+    "over all pulls": "in all",
+}
 STATES = {"failed": "could not be read", "never_pulled": "not read yet", "warning": "read, with a warning"}
 REASONS = {
     "missing_key": "has no key",
@@ -79,11 +90,14 @@ def _answer(context: Context, agreed: pd.DataFrame, matched: pd.DataFrame) -> No
         frame.answer(f"With care: {words.listed(troubles)}. Every check that must hold does hold.", doubt)
     else:
         frame.answer(
-            f"Yes: all {words.plural(len(context.sources), 'source')} are up to date through {context.through}, every "
-            "count "
-            "agrees, and every check that must hold does hold.",
+            f"Yes: {_all(len(context.sources))} up to date through {context.through}, every count agrees, and every "
+            "check that must hold does hold.",
             doubt,
         )
+
+
+def _all(sources: int) -> str:
+    return "the only source is" if sources == 1 else f"all {sources} sources are"
 
 
 def _numbers(
@@ -179,14 +193,28 @@ def _agreed(context: Context, agreed: pd.DataFrame) -> None:
         [
             columns.words_of("source", "Source", words.source),
             columns.words_of("resource", "What", words.resource),
-            columns.words_of("measure", "Count", words.plain),
+            columns.words_of("measure", "Count", _plain_count),
             columns.of("expected", "Should be", _exact),
             columns.of("actual", "Is", _exact),
             columns.of("difference", "Difference", _exact),
             columns.words_of("is_reconciled", "Agrees", lambda value: "yes" if value else "no"),
-            columns.remark("note", "Note"),
+            Column(
+                "note",
+                "Note",
+                lambda value, row: "" if words.is_missing(value) else _plain_count(value),
+                only_if_any=True,
+            ),
         ],
     )
+
+
+def _plain_count(value: Any) -> str:
+    """Without the words of those who built it, and with thousands that can be read."""
+    said = str(value)
+    for word, meaning in PLAIN.items():
+        said = said.replace(word, meaning)
+    said = re.sub(r"\d{5,}", lambda digits: f"{int(digits[0]):,}", said)
+    return said[:1].upper() + said[1:]
 
 
 def _exact(value: Any) -> str:
@@ -223,8 +251,7 @@ def _checks(context: Context, history: pd.DataFrame) -> None:
 def _aside(context: Context, aside: pd.DataFrame) -> None:
     st.caption(
         "Rows that broke their contract are kept apart with the reason, sealed, and can be read again once the cause "
-        "is "
-        "mended. None is thrown away."
+        "is mended. None is thrown away."
     )
     table(
         context,

@@ -52,10 +52,8 @@ def main() -> None:
     )
     st.caption(
         "Cost so far is the price spread over school days. Estimates are for site licenses, which have no seats: the "
-        "cost "
-        f"times the share of students without use. Where fewer than {context.minimum_n} students used a tool the "
-        "split is a "
-        "limit. Use is not effect: this page says nothing about learning."
+        f"cost times the share of students without use. Where fewer than {context.minimum_n} students used a tool the "
+        "split is a limit. Use is not effect: this page says nothing about learning."
     )
     st.subheader("Contracts, most unused money first", anchor=False)
     table(context, PAGE, "value", rows, _columns(context))
@@ -155,7 +153,7 @@ def _columns(context: Context) -> list[Column]:
 
     def cost_per(number: Any, row: Mapping[str, Any]) -> str:
         if not words.is_missing(number):
-            return words.money(number)
+            return words.unit_price(number)
         if row["is_unused"]:
             return "no use"
         return "hidden" if not words.is_missing(row["suppression_reason"]) else "not known"

@@ -73,6 +73,7 @@ TABLES: dict[str, str] = {
     "mart_match_rate": """
         district_id VARCHAR, source VARCHAR, events BIGINT, events_matched_person BIGINT,
         events_matched_tool BIGINT, data_complete_through DATE""",
+    "dim_district": "district_id VARCHAR, district_name VARCHAR",
     "metric_definition": """
         metric VARCHAR, name VARCHAR, definition VARCHAR, numerator VARCHAR, denominator VARCHAR, caution VARCHAR,
         version VARCHAR""",
@@ -394,7 +395,8 @@ def summary_rows(through: date) -> dict[str, list[dict[str, Any]]]:
                  "risk_ratio_ci_high": None, "suppression_reason": None if gap else "fewer_than_n_districts",
                  "data_complete_through": through}
             )  # fmt: skip
-    return {"mart_usage_summary": usage, "mart_equity_gap": gaps}
+    listed = [{"district_id": f"d{number}", "district_name": f"District {number}"} for number in range(233)]
+    return {"mart_usage_summary": usage, "mart_equity_gap": gaps, "dim_district": listed}
 
 
 DEFINITIONS = [
@@ -402,6 +404,8 @@ DEFINITIONS = [
      "students with at least one qualifying event", "students enrolled in a licensed grade", "Use is not learning."),
     ("consistent_rate", "Consistent use", "Students active in 3 of the last 4 school weeks.",
      "students active in 3 of 4 weeks", "eligible students", "New students cannot yet be consistent."),
+    ("districts_reporting", "Districts that report", "Districts with use.", "districts with a row", "listed districts",
+     "The largest districts are missing."),
     ("wasted_usd", "Paid and not used", "Price of the seats that no student used.", "unused seats x price",
      "cost in the period", "Site licences are estimates."),
 ]  # fmt: skip

@@ -60,7 +60,7 @@ def test_every_page_opens_from_its_address(chrome: Chrome, address: str) -> None
         assert "Simulated district." in text
         assert "Apr 10, 2026" in text
         assert not errors(chrome)
-        assert chrome.find_elements(By.CSS_SELECTOR, "canvas, svg.marks")
+        WebDriverWait(chrome, 60).until(lambda driver: driver.find_elements(By.CSS_SELECTOR, "canvas, svg.marks"))
 
 
 def test_a_choice_goes_into_the_address_and_comes_back_from_it(chrome: Chrome, address: str) -> None:

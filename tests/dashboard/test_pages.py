@@ -320,6 +320,8 @@ def test_the_furthest_group_stands_first_and_the_hidden_one_last(look: Visit) ->
 def test_coverage_of_the_bands_is_said(look: Visit) -> None:
     words = said(look("equity", district="Open data"))
     assert "115 of 188 districts say what share of their students is on free or reduced-price meals" in words
+    assert "45 of 233 listed districts report nothing" in words
+    assert "The largest districts are missing." in words
     assert "Districts with 40% to 60% of students on free or reduced-price meals are furthest behind" in words
 
 
