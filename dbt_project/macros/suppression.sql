@@ -333,8 +333,10 @@ inner join numbered_group using (group_no)
 {{ name }}_exchange as materialized (
   select
     one_row.table_no, one_row.org_no, one_row.giver, one_row.taker,
-    -- The other schools do the opposite, or the district's own two counts are hidden and move with this row.
-    least(one_row.gives, greatest(others.gives - one_back.gives, coalesce(district.gives, 0))) as amount
+    -- The other schools do the opposite ...
+    least(one_row.gives, others.gives - one_back.gives) as by_others,
+    -- ... or the district's own two counts are hidden and move with this row.
+    least(one_row.gives, coalesce(district.gives, 0)) as by_district
   from {{ name }}_give as one_row
   inner join {{ name }}_give as one_back
     on one_back.table_no = one_row.table_no and one_back.org_no = one_row.org_no
@@ -346,12 +348,39 @@ inner join numbered_group using (group_no)
     and district.giver = one_row.giver and district.taker = one_row.taker
   where not one_row.is_district
 ),
+{{ name }}_column as materialized (
+  select table_no, group_no, sum(value - low) as can_fall, sum(high - value) as can_rise
+  from {{ name }}_known
+  where is_org_hidden and not is_district
+  group by table_no, group_no
+),
 {{ name }}_move as (
   select table_no, org_no, group_no, max(up) as up, max(down) as down
   from (
-    select table_no, org_no, taker as group_no, amount as up, 0 as down from {{ name }}_exchange
+    select table_no, org_no, taker as group_no, by_others as up, 0 as down from {{ name }}_exchange
     union all
-    select table_no, org_no, giver as group_no, 0 as up, amount as down from {{ name }}_exchange
+    select table_no, org_no, giver as group_no, 0 as up, by_others as down from {{ name }}_exchange
+    union all
+    -- With the district, a count can exchange with several others at once.
+    select
+      cell.table_no, cell.org_no, cell.group_no,
+      least(cell.high - cell.value, whole_column.high - whole_column.value, taken.by_district),
+      least(cell.value - cell.low, whole_column.value - whole_column.low, given.by_district)
+    from {{ name }}_known as cell
+    inner join {{ name }}_known as whole_column
+      on whole_column.is_district and whole_column.table_no = cell.table_no and whole_column.group_no = cell.group_no
+    inner join (
+      select table_no, org_no, taker as group_no, sum(by_district) as by_district
+      from {{ name }}_exchange
+      group by table_no, org_no, taker
+    ) as taken
+      on taken.table_no = cell.table_no and taken.org_no = cell.org_no and taken.group_no = cell.group_no
+    inner join (
+      select table_no, org_no, giver as group_no, sum(by_district) as by_district
+      from {{ name }}_exchange
+      group by table_no, org_no, giver
+    ) as given
+      on given.table_no = cell.table_no and given.org_no = cell.org_no and given.group_no = cell.group_no
     union all
     -- Schools whose totals are hidden can also exchange with one another within a column, as far as the totals may move.
     select
@@ -361,13 +390,31 @@ inner join numbered_group using (group_no)
     from {{ name }}_known as cell
     inner join {{ name }}_known as total
       on total.table_no = cell.table_no and total.org_no = cell.org_no and total.is_whole and total.is_hidden
-    inner join (
-      select table_no, group_no, sum(value - low) as can_fall, sum(high - value) as can_rise
-      from {{ name }}_known
-      where is_org_hidden and not is_district
-      group by table_no, group_no
-    ) as same_column
+    inner join {{ name }}_column as same_column
       on same_column.table_no = cell.table_no and same_column.group_no = cell.group_no
+    where not cell.is_district and not cell.is_whole
+    union all
+    -- ... and so does one school's count with another column of other schools, where the district's two are hidden as well.
+    select
+      cell.table_no, cell.org_no, cell.group_no,
+      least(
+        cell.high - cell.value, total.high - total.value, district_back.gives, other_column.can_fall - (other.value - other.low)
+      ),
+      least(
+        cell.value - cell.low, total.value - total.low, district.gives, other_column.can_rise - (other.high - other.value)
+      )
+    from {{ name }}_known as cell
+    inner join {{ name }}_known as total
+      on total.table_no = cell.table_no and total.org_no = cell.org_no and total.is_whole and total.is_hidden
+    inner join {{ name }}_give as district
+      on district.is_district and district.table_no = cell.table_no and district.giver = cell.group_no
+    inner join {{ name }}_give as district_back
+      on district_back.is_district and district_back.table_no = cell.table_no
+      and district_back.giver = district.taker and district_back.taker = cell.group_no
+    inner join {{ name }}_known as other
+      on other.table_no = cell.table_no and other.org_no = cell.org_no and other.group_no = district.taker
+    inner join {{ name }}_column as other_column
+      on other_column.table_no = cell.table_no and other_column.group_no = district.taker
     where not cell.is_district and not cell.is_whole
   ) as one_move
   group by table_no, org_no, group_no

@@ -20,7 +20,7 @@ def whole_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeWay]:
     with running_sandbox(state=folder / "sandbox", students=STUDENTS) as sandbox, pytest.MonkeyPatch.context() as patch:
         for name, value in sandbox.environment.items():
             patch.setenv(name, value)
-        config = sandbox.write_config(folder / "uptake.yaml", state_dir=folder / "var", history_days=63)
+        config = sandbox.write_config(folder / "uptake.yaml", state_dir=folder / "var", history_days=49)
         way = WholeWay(sandbox, Project.load(config), config)
         way.pull()
         way.build_check_publish()
