@@ -1,5 +1,5 @@
--- depends_on: {{ ref("dim_contract") }}
 {{ config(schema="intermediate", contract={"enforced": false}) }}
+-- depends_on: {{ ref("dim_contract") }}
 -- Weeks that this build makes: complete ones that are not there yet, that data arrived for, whose look-back reaches into such
 -- a week, or that a contract now covers for which they have no row.
 {%- set built = adapter.get_relation(this.database, "marts", "mart_adoption") -%}
