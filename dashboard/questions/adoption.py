@@ -394,6 +394,8 @@ def _summary_only(context: Context) -> None:
         alt_text="Line chart of the share of students that opened each product on an average day, week by week",
     )  # fmt: skip
     st.caption(words.safe(frame.caution(context, "districts_reporting")))
+    if level == "function":
+        st.caption("LC: learning and curriculum. CM: classroom management. SDO: school and district operations.")
     table(
         context,
         PAGE,

@@ -302,8 +302,7 @@ def _steps(shown: pd.DataFrame, measure: Measure) -> list[str]:
     clear = shown[shown["gap_ci_high"] < 0]
     if clear.empty:
         return [
-            "No gap is clear of chance here. Look at single tools and schools above before you decide that all is "
-            "well.",
+            "No gap is clear of chance here. Look at single tools and places above before you decide that all is well.",
             "A gap in use is a question, not a verdict: it says nothing yet about learning.",
         ]
     if measure.is_bands:

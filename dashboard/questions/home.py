@@ -251,8 +251,8 @@ def _columns(today: Any) -> list[Column]:
         return f"{words.day(value)} (past)" if value < today else words.day(value)
 
     return [
-        Column("what", "Decision", text, width=300),
-        Column("why", "What the data says", text, width=390),
+        Column("what", "Decision", text, width=285),
+        Column("why", "What the data says", text, width=355),
         Column(
             "usd", "Money", lambda value, row: "–" if words.is_missing(value) else words.money(value), is_number=True
         ),
