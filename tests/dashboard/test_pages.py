@@ -272,9 +272,12 @@ def test_a_page_view_is_recorded_once_for_each_snapshot(published: Path, visit: 
     app.run()
     operations = Project.load().operations
     with Session(operations) as session:
-        rows = [(row.page, row.action, row.district) for row in session.scalars(select(AccessLog))]
-    view = ("adoption", "view", "testville")
-    assert rows == [("home", "view", "testville"), view, view]
+        rows = [(row.page, row.action, row.details) for row in session.scalars(select(AccessLog))]
+    assert rows == [
+        ("home", "view", {"snapshot": FIRST}),
+        ("adoption", "view", {"snapshot": FIRST}),
+        ("adoption", "view", {"snapshot": SECOND}),
+    ]
     assert first_broken_row(operations) is None
 
 
