@@ -1,0 +1,18 @@
+"""`make bench`: every benchmark in turn, each in a process of its own, so that none warms another."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BENCHMARKS = (
+    [sys.executable, "-m", "benchmarks.roster"],
+    [sys.executable, str(ROOT / "benchmarks" / "usage_day.py")],
+    [sys.executable, "-m", "benchmarks.learnplatform"],
+)
+
+if __name__ == "__main__":
+    failed = [subprocess.run(command, cwd=ROOT, check=False).returncode for command in BENCHMARKS]
+    sys.exit(max(failed))
