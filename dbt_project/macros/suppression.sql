@@ -266,6 +266,17 @@ inner join numbered_group using (group_no)
   )
 {%- endmacro %}
 
+{#-
+  Who is in the list of an organisation's groups. Nobody lists an empty group, so a listed one is known to be there; 'unknown'
+  is not listed, nor is a dimension of which not one group can be shown.
+-#}
+{% macro is_listed(cells) -%}
+  (
+    is_whole
+    or (not is_unknown and (table_no, org_no, dimension_no) in (select table_no, org_no, dimension_no from {{ cells }} where not is_hidden))
+  )
+{%- endmacro %}
+
 {#- The least that a reader knows of a count of people: listed means there is somebody. -#}
 {% macro least_known() -%}
   case when has_ceiling then 0 when is_district then greatest(cast(is_listed as integer), schools_listed) else cast(is_listed as integer) end
@@ -279,50 +290,52 @@ inner join numbered_group using (group_no)
 {% macro suppression_certificate(cells, name, ends) -%}
 {{ name }}_known as materialized (
   select
-    listed.* exclude (is_listed),
-    {%- if ends %}
-    case
-      when not is_end_told or not is_hidden or is_unknown or is_small_group or (is_forced and is_sensitive) then {{ least_known() }}
-      when not is_sensitive then minimum_n
-      when value + rest < 2 * minimum_n or value < minimum_n then {{ least_known() }}
-      else value + rest - minimum_n + 1
-    end as low,
-    case
-      when is_small_group and has_ceiling then minimum_n - 1
-      when not is_end_told or is_unknown or (is_forced and is_sensitive) then value + rest
-      when not is_sensitive then case when has_ceiling then value + rest - minimum_n else {{ no_ceiling() }} end
-      when value < minimum_n and (not has_ceiling or value + rest >= 2 * minimum_n) then minimum_n - 1
-      else value + rest
-    end as high
-    {%- else %}
-    {{ least_known() }} as low,
-    -- The size of a small group is hidden too: all that is known is that it is smaller than n.
-    case when is_small_group then minimum_n - 1 else value + rest end as high
-    {%- endif %}
+    *,
+    -- The size of a small group is hidden too, so its use may be thought higher; but nothing is built on that.
+    case when is_small_group and has_ceiling then least(high, value + rest) else high end as firm_high
   from (
     select
-      *,
-      (table_no, org_no) in (select table_no, org_no from {{ cells }} where is_hidden and is_whole) as is_org_hidden,
-      -- 'unknown' is not listed, nor are the subgroups of an organisation too small to show.
-      not is_unknown and (
-        is_whole or (table_no, org_no) not in (select table_no, org_no from {{ cells }} where is_hidden and is_whole)
-      ) as is_listed
-    from {{ cells }}
-  ) as listed
-  left join (
-    select table_no, group_no, count(*) as schools_listed
-    from {{ cells }}
-    where not has_ceiling and not is_district and not is_unknown
-      and (is_whole or (table_no, org_no) not in (select table_no, org_no from {{ cells }} where is_hidden and is_whole))
-    group by table_no, group_no
-  ) as column_listed using (table_no, group_no)
+      listed.* exclude (is_listed),
+      {%- if ends %}
+      case
+        when not is_end_told or not is_hidden or is_unknown or is_small_group or (is_forced and is_sensitive) then {{ least_known() }}
+        when not is_sensitive then minimum_n
+        when value + rest < 2 * minimum_n or value < minimum_n then {{ least_known() }}
+        else value + rest - minimum_n + 1
+      end as low,
+      case
+        when is_small_group and has_ceiling then minimum_n - 1
+        when not is_end_told or is_unknown or (is_forced and is_sensitive) then value + rest
+        when not is_sensitive then case when has_ceiling then value + rest - minimum_n else {{ no_ceiling() }} end
+        when value < minimum_n and (not has_ceiling or value + rest >= 2 * minimum_n) then minimum_n - 1
+        else value + rest
+      end as high
+      {%- else %}
+      {{ least_known() }} as low,
+      case when is_small_group then minimum_n - 1 else value + rest end as high
+      {%- endif %}
+    from (
+      select
+        *,
+        (table_no, org_no) in (select table_no, org_no from {{ cells }} where is_hidden and is_whole) as is_org_hidden,
+        {{ is_listed(cells) }} as is_listed
+      from {{ cells }}
+    ) as listed
+    left join (
+      select table_no, group_no, count(*) as schools_listed
+      from {{ cells }}
+      where not has_ceiling and not is_district and {{ is_listed(cells) }}
+      group by table_no, group_no
+    ) as column_listed using (table_no, group_no)
+  ) as cell
 ),
 -- What one row can give of one column while it takes as much in another.
 {{ name }}_give as materialized (
   select
     table_no, org_no, giver.dimension_no, giver.is_district,
     giver.group_no as giver, taker.group_no as taker,
-    least(giver.value - giver.low, taker.high - taker.value) as gives
+    least(giver.value - giver.low, taker.firm_high - taker.value) as gives,
+    least(giver.value - giver.low, taker.high - taker.value) as gives_at_most
   from {{ name }}_known as giver
   inner join {{ name }}_known as taker using (table_no, org_no, dimension_no)
   where giver.is_hidden and taker.is_hidden and giver.group_no <> taker.group_no
@@ -334,9 +347,11 @@ inner join numbered_group using (group_no)
   select
     one_row.table_no, one_row.org_no, one_row.giver, one_row.taker,
     -- The other schools do the opposite ...
-    least(one_row.gives, others.gives - one_back.gives) as by_others,
+    least(one_row.gives_at_most, others.gives - one_back.gives) as up_by_others,
+    least(one_row.gives, others.gives - one_back.gives) as down_by_others,
     -- ... or the district's own two counts are hidden and move with this row.
-    least(one_row.gives, coalesce(district.gives, 0)) as by_district
+    least(one_row.gives_at_most, coalesce(district.gives, 0)) as up_by_district,
+    least(one_row.gives, coalesce(district.gives, 0)) as down_by_district
   from {{ name }}_give as one_row
   inner join {{ name }}_give as one_back
     on one_back.table_no = one_row.table_no and one_back.org_no = one_row.org_no
@@ -349,7 +364,7 @@ inner join numbered_group using (group_no)
   where not one_row.is_district
 ),
 {{ name }}_column as materialized (
-  select table_no, group_no, sum(value - low) as can_fall, sum(high - value) as can_rise
+  select table_no, group_no, sum(value - low) as can_fall, sum(firm_high - value) as can_rise
   from {{ name }}_known
   where is_org_hidden and not is_district
   group by table_no, group_no
@@ -357,26 +372,26 @@ inner join numbered_group using (group_no)
 {{ name }}_move as (
   select table_no, org_no, group_no, max(up) as up, max(down) as down
   from (
-    select table_no, org_no, taker as group_no, by_others as up, 0 as down from {{ name }}_exchange
+    select table_no, org_no, taker as group_no, up_by_others as up, 0 as down from {{ name }}_exchange
     union all
-    select table_no, org_no, giver as group_no, 0 as up, by_others as down from {{ name }}_exchange
+    select table_no, org_no, giver as group_no, 0 as up, down_by_others as down from {{ name }}_exchange
     union all
     -- With the district, a count can exchange with several others at once.
     select
       cell.table_no, cell.org_no, cell.group_no,
-      least(cell.high - cell.value, whole_column.high - whole_column.value, taken.by_district),
+      least(cell.high - cell.value, whole_column.firm_high - whole_column.value, taken.by_district),
       least(cell.value - cell.low, whole_column.value - whole_column.low, given.by_district)
     from {{ name }}_known as cell
     inner join {{ name }}_known as whole_column
       on whole_column.is_district and whole_column.table_no = cell.table_no and whole_column.group_no = cell.group_no
     inner join (
-      select table_no, org_no, taker as group_no, sum(by_district) as by_district
+      select table_no, org_no, taker as group_no, sum(up_by_district) as by_district
       from {{ name }}_exchange
       group by table_no, org_no, taker
     ) as taken
       on taken.table_no = cell.table_no and taken.org_no = cell.org_no and taken.group_no = cell.group_no
     inner join (
-      select table_no, org_no, giver as group_no, sum(by_district) as by_district
+      select table_no, org_no, giver as group_no, sum(down_by_district) as by_district
       from {{ name }}_exchange
       group by table_no, org_no, giver
     ) as given
@@ -386,7 +401,7 @@ inner join numbered_group using (group_no)
     select
       cell.table_no, cell.org_no, cell.group_no,
       least(cell.high - cell.value, total.high - total.value, same_column.can_fall - (cell.value - cell.low)),
-      least(cell.value - cell.low, total.value - total.low, same_column.can_rise - (cell.high - cell.value))
+      least(cell.value - cell.low, total.value - total.low, same_column.can_rise - (cell.firm_high - cell.value))
     from {{ name }}_known as cell
     inner join {{ name }}_known as total
       on total.table_no = cell.table_no and total.org_no = cell.org_no and total.is_whole and total.is_hidden
@@ -401,7 +416,7 @@ inner join numbered_group using (group_no)
         cell.high - cell.value, total.high - total.value, district_back.gives, other_column.can_fall - (other.value - other.low)
       ),
       least(
-        cell.value - cell.low, total.value - total.low, district.gives, other_column.can_rise - (other.high - other.value)
+        cell.value - cell.low, total.value - total.low, district.gives, other_column.can_rise - (other.firm_high - other.value)
       )
     from {{ name }}_known as cell
     inner join {{ name }}_known as total
@@ -440,7 +455,7 @@ inner join numbered_group using (group_no)
 -#}
 {% macro suppression_family_ranges(certificate, name) -%}
 {{ name }}_sum as (
-  select table_no, is_district, dimension_no, sum(value - low) as can_fall, sum(high - value) as can_rise
+  select table_no, is_district, dimension_no, sum(value - low) as can_fall, sum(firm_high - value) as can_rise
   from {{ certificate }}
   where is_hidden and is_district <> is_whole
   group by table_no, is_district, dimension_no
@@ -456,7 +471,7 @@ inner join numbered_group using (group_no)
           and cell.table_no not in (select table_no from {{ certificate }} where is_hidden and is_whole and is_district)
           then 1
             + least(cell.high - cell.value, family.can_fall - (cell.value - cell.low))
-            + least(cell.value - cell.low, family.can_rise - (cell.high - cell.value))
+            + least(cell.value - cell.low, family.can_rise - (cell.firm_high - cell.value))
         else {{ no_ceiling() }}
       end
     ) as family_values_possible

@@ -114,10 +114,11 @@ def attack_on(eligible: Counter[Key], sizes: Cells, uses: Cells) -> Attack:
     attack = Attack()
     organisations = {organisation for organisation, _, _ in eligible}
     present = set(eligible)
+    # Unknown status is not listed, nor is a dimension of which an organisation can show no group.
+    shown = {key[:2] for key, size in sizes.items() if not size["is_hidden"]}
     for key in eligible:
         size, use = sizes[key], uses[key]
-        # Unknown status is not listed, nor are the subgroups of an organisation whose size is hidden.
-        is_listed = key[2] != "unknown" and (key[1:] == TOTAL or not sizes[(key[0], *TOTAL)]["is_hidden"])
+        is_listed = key[1:] == TOTAL or (key[2] != "unknown" and key[:2] in shown)
         low, high = size["low"], math.inf if size["high"] is None else size["high"]
         if key[2] == "unknown" and size["is_hidden"]:
             low, high = 0, math.inf
@@ -131,8 +132,8 @@ def attack_on(eligible: Counter[Key], sizes: Cells, uses: Cells) -> Attack:
         for dimension, subgroups in DIMENSIONS.items():
             for subgroup in subgroups:
                 key = (organisation, dimension, subgroup)
-                hidden_size = sizes[(organisation, *TOTAL)]["is_hidden"]
-                if key not in present and (subgroup == "unknown" or hidden_size):  # nobody tells that it is empty
+                # Nobody tells that it is empty.
+                if key not in present and (subgroup == "unknown" or (organisation, dimension) not in shown):
                     attack.count(("size", key))
                     attack.count(("use", key))
                     attack.at_most(("use", key), ("size", key))
