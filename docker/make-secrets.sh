@@ -18,4 +18,5 @@ make operations_url operations_url
 make airflow_fernet_key fernet
 make airflow_jwt_secret random
 make airflow_api_secret random
+make proxy_secret random
 make connections.json no_connections
