@@ -109,3 +109,10 @@ def test_the_retry_rule_reaches_every_task(bag):
         for task in dag.tasks:
             assert isinstance(task.retry_policy, RetryByErrorClass), (dag.dag_id, task.task_id)
             assert task.retries > 0
+
+
+def test_the_same_dags_run_the_real_set(monkeypatch):
+    bag = load(monkeypatch, ROOT / "examples" / "learnplatform" / "uptake.yaml")
+    assert bag.import_errors == {}
+    names = {"ingest__learnplatform__learnplatform", "publish__learnplatform", "backfill__learnplatform"}
+    assert set(bag.dags) == names
