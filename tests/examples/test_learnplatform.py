@@ -64,7 +64,7 @@ class Ran:
             name: f"read_parquet('{folder}/resource={name}/**/*.parquet', hive_partitioning = false)"
             for name in ("engagement", "districts", "products")
         }
-        (found,) = duckdb.sql(query.format(**landed)).fetchall()
+        (found,) = duckdb.connect().sql(query.format(**landed)).fetchall()
         return tuple(found)
 
     def warehouse(self, query: str) -> tuple[object, ...]:

@@ -409,5 +409,7 @@ def test_landed_files_can_be_read_by_duckdb_with_their_names(desk: Desk) -> None
     desk.land(PEOPLE, people(7))
     (row,) = ledger.live_files(desk.project.operations, "lakeside")
     path = str(desk.project.lake / row.path)
-    found = duckdb.execute("SELECT count(*), any_value(filename) FROM read_parquet([?], filename = true)", [path])
+    found = duckdb.connect().execute(
+        "SELECT count(*), any_value(filename) FROM read_parquet([?], filename = true)", [path]
+    )
     assert found.fetchone() == (7, path)

@@ -340,7 +340,7 @@ def test_a_refused_table_is_named(
         for expectation in suite.expectations
         if expectation.meta["check_id"] == "privacy.leaders.no_table_refused"  # type: ignore[index]
     ]
-    found = duckdb.sql(query.format(batch="duckdb_columns()")).fetchall()
+    found = duckdb.connect().sql(query.format(batch="duckdb_columns()")).fetchall()
     assert found == [("mart_value: student_key",)]
 
 
@@ -349,7 +349,7 @@ def test_a_configured_source_that_never_came_is_a_warning(suites: Callable[[Fact
     [suite] = [suite for suite in suites(facts) if suite.area == "landing"]
     [seen] = [e for e in suite.expectations if e.meta["check_id"].endswith("every_source_seen")]  # type: ignore[index]
     batch = "(SELECT 'sis' AS source, now() AS last_good_pull_at) AS batch"
-    assert duckdb.sql(seen.unexpected_rows_query.format(batch=batch)).fetchall() == [("lms",)]  # type: ignore[attr-defined]
+    assert duckdb.connect().sql(seen.unexpected_rows_query.format(batch=batch)).fetchall() == [("lms",)]  # type: ignore[attr-defined]
     assert seen.severity == "warning"  # type: ignore[attr-defined]
 
 

@@ -30,7 +30,7 @@ def query() -> str:
 def test_intervals_are_those_of_statsmodels(query, data):
     n1, n2 = (data.draw(st.integers(10, 5000)) for _ in range(2))
     x1, x2 = data.draw(st.integers(0, n1)), data.draw(st.integers(0, n2))
-    low, high, ratio_low, ratio_high = duckdb.execute(query, [x1, n1, x2, n2]).fetchone()
+    low, high, ratio_low, ratio_high = duckdb.connect().execute(query, [x1, n1, x2, n2]).fetchone()
     expected = confint_proportions_2indep(x1, n1, x2, n2, compare="diff", method="newcomb")
     assert (low, high) == pytest.approx(expected, abs=1e-9)
     assert low <= x1 / n1 - x2 / n2 <= high
