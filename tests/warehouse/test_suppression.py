@@ -1,6 +1,6 @@
 """Suppression through the real SQL: nobody who reads what is shown can work out what is hidden.
 
-The districts are small and odd on purpose: schools of one child, subgroups that are all of a school or in one school only,
+The districts are small and odd on purpose: schools of one child, subgroups that are all of a school or in one school,
 tools that nearly everybody or nearly nobody uses, statuses that are unknown.
 """
 
@@ -267,7 +267,7 @@ def test_what_is_hidden_for_all_is_hidden_for_each_group() -> None:
 @pytest.mark.parametrize("n", [3, 5, 8, 10, 11, 20])
 def test_a_rounded_count_stands_for_enough_values(n: int) -> None:
     rounded, base = macro("rounded_count", "value", n), macro("rounding_base", n)
-    rows = duckdb.sql(f"select value, {rounded}, {base} from range(500) as t(value)").fetchall()
+    rows = duckdb.connect().sql(f"select value, {rounded}, {base} from range(500) as t(value)").fetchall()
     base_value = rows[0][2]
     assert base_value % 2 == 1 and base_value >= least_possible_values(n)
     assert all(abs(value - shown) <= base_value // 2 and shown % base_value == 0 for value, shown, _ in rows)
@@ -275,10 +275,10 @@ def test_a_rounded_count_stands_for_enough_values(n: int) -> None:
 
 @pytest.mark.parametrize("n", [3, 5, 10, 20])
 def test_the_bands_of_a_class_are_wide_and_leave_no_gap(n: int) -> None:
-    """Every number of active students lies in its own class's band, bands tile the scale, each has n values or is all."""
+    """Every number of active students lies in its own band, bands tile the scale, each has n values or is all."""
     bands = macro("class_bands", "eligible", n)
     low, high = (macro(f"class_band_{end}", "active", "eligible", bands) for end in ("low", "high"))
-    rows = duckdb.sql(
+    rows = duckdb.connect().sql(
         f"""
         select eligible, active, {bands}, {low}, {high}
         from range(1, 140) as e(eligible) join range(140) as a(active) on active <= eligible
