@@ -278,12 +278,16 @@ def test_the_bands_of_a_class_are_wide_and_leave_no_gap(n: int) -> None:
     """Every number of active students lies in its own band, bands tile the scale, each has n values or is all."""
     bands = macro("class_bands", "eligible", n)
     low, high = (macro(f"class_band_{end}", "active", "eligible", bands) for end in ("low", "high"))
-    rows = duckdb.connect().sql(
-        f"""
+    rows = (
+        duckdb.connect()
+        .sql(
+            f"""
         select eligible, active, {bands}, {low}, {high}
         from range(1, 140) as e(eligible) join range(140) as a(active) on active <= eligible
         """
-    ).fetchall()
+        )
+        .fetchall()
+    )
     for eligible, active, count, at_least, at_most in rows:
         assert 1 <= count <= 4 and 0 <= at_least <= active <= at_most <= eligible
         assert at_most - at_least + 1 >= n or (count == 1 and (at_least, at_most) == (0, eligible))
