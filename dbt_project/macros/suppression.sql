@@ -499,12 +499,21 @@ inner join numbered_group using (group_no)
     max(org_key) filter (where org_level = 'district') over (partition by {{ by }}) as district_key
   from {{ relation }}
 ),
+{{ name }}_only_school as (
+  select
+    *,
+    -- The school, if there is one, that this subgroup of the district is all of.
+    max(org_key) filter (where org_level = 'school' and {{ count }} = of_org and {{ count }} = of_subgroup)
+      over (partition by {{ by }}, dimension, subgroup) as only_school
+  from {{ name }}_total
+),
 {{ name }} as (
   select
-    * exclude (of_org, of_subgroup, of_all, district_key),
+    * exclude (of_org, of_subgroup, of_all, district_key, only_school),
     case
       when {{ count }} = of_all then concat('district|', district_key, '|all_students|all_students')
       when {{ count }} = of_org then concat(org_level, '|', org_key, '|all_students|all_students')
+      when org_level = 'district' and only_school is not null then concat('school|', only_school, '|all_students|all_students')
       when {{ count }} = of_subgroup then concat('district|', district_key, '|', dimension, '|', subgroup)
       else concat(org_level, '|', org_key, '|', dimension, '|', subgroup)
     end as same_as,
@@ -512,7 +521,7 @@ inner join numbered_group using (group_no)
       when dimension <> 'all_students' and {{ count }} = of_org then 'all_students'
       when org_level = 'school' and {{ count }} = of_subgroup then 'district'
     end as copy_of
-  from {{ name }}_total
+  from {{ name }}_only_school
 )
 {%- endmacro %}
 

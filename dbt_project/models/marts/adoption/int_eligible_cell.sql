@@ -30,34 +30,35 @@ grade_suppressed as (
 
   {{ rounded_counts("grade_countable", ["week_start_on", "grade_set"], ["week_start_on"]) }}
 
+),
+
+every_cell as (
+
+  select
+    week_start_on, grade_set, org_level, org_key, dimension, subgroup,
+    value as eligible,
+    case when not is_hidden then value end as shown_eligible,
+    is_hidden, is_sensitive, has_end
+  from suppressed
+
+  union all
+
+  select
+    week_start_on, grade_set, 'grade' as org_level, org_key, dimension, subgroup,
+    value as eligible,
+    shown_value as shown_eligible,
+    is_hidden, is_sensitive, has_end
+  from grade_suppressed
+
 )
 
 select
-  week_start_on,
-  grade_set,
-  org_level,
-  org_key,
-  dimension,
-  subgroup,
-  value as eligible,
-  case when not is_hidden then value end as shown_eligible,
-  is_hidden,
-  is_sensitive,
-  has_end
-from suppressed
-
-union all
-
-select
-  week_start_on,
-  grade_set,
-  'grade' as org_level,
-  org_key,
-  dimension,
-  subgroup,
-  value as eligible,
-  shown_value as shown_eligible,
-  is_hidden,
-  is_sensitive,
-  has_end
-from grade_suppressed
+  *,
+  -- A group that is listed is known to be there. So a status that nobody knows is not listed, nor is a dimension of which an
+  -- organisation can show no group.
+  dimension = 'all_students'
+  or (
+    subgroup <> 'unknown'
+    and bool_or(not is_hidden) over (partition by week_start_on, grade_set, org_level, org_key, dimension)
+  ) as is_listed
+from every_cell

@@ -11,6 +11,7 @@ select
   counted.eligible,
   counted.shown_eligible,
   counted.is_eligible_hidden,
+  counted.is_listed,
   counted.is_small_group,
   counted.has_eligible_end,
   counted.active,

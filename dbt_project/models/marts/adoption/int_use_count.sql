@@ -116,6 +116,7 @@ cell as (
     eligible.eligible,
     eligible.shown_eligible,
     eligible.is_hidden as is_eligible_hidden,
+    eligible.is_listed,
     eligible.is_sensitive as is_small_group,
     eligible.has_end as has_eligible_end,
     counted_eligible.copy_of,

@@ -47,20 +47,9 @@ organisation as (
 
 ),
 
--- Subgroups of an organisation that is itself too small to show are not listed, nor is a status that nobody knows.
 listed as (
 
-  select cell.*
-  from cell
-  left join cell as whole
-    on whole.week_start_on = cell.week_start_on
-    and whole.tool_key = cell.tool_key
-    and whole.org_level = cell.org_level
-    and whole.org_key = cell.org_key
-    and whole.dimension = 'all_students'
-  where cell.tool_key <> {{ any_tool() }}
-    and cell.subgroup <> 'unknown'
-    and (cell.dimension = 'all_students' or not whole.is_eligible_hidden)
+  select * from cell where is_listed and tool_key <> {{ any_tool() }}
 
 ),
 

@@ -1,5 +1,5 @@
--- How far each group is from all other students of the same organisation, in the very cells that mart_adoption shows: what is
--- hidden there is hidden here, and no count is published here that could not be worked out from there.
+-- How far each group is from all other students of the same organisation. Of the latest week and of the window that ends with
+-- it, these are the very cells of mart_adoption: what is hidden there is hidden here. Of the school year, the sizes are.
 with district as (
 
   select * from {{ source("config", "district") }}
@@ -21,6 +21,33 @@ cell as (
 
 ),
 
+measured_cell as (
+
+  select
+    org_level, org_key, tool_key, dimension, subgroup, 'latest_week' as period, 'adoption' as metric,
+    eligible, is_eligible_hidden, is_listed, is_small_group and has_eligible_end as is_told_small,
+    active as counted, is_active_hidden as is_hidden
+  from cell
+
+  union all
+
+  select
+    org_level, org_key, tool_key, dimension, subgroup, 'last_4_weeks', 'consistent_use',
+    eligible, is_eligible_hidden, is_listed, is_small_group and has_eligible_end,
+    consistent, is_consistent_hidden
+  from cell
+{% for metric, count in [("adoption", "active"), ("consistent_use", "consistent")] %}
+  union all
+
+  select
+    cell.org_level, cell.org_key, cell.tool_key, cell.dimension, cell.subgroup, 'school_year', '{{ metric }}',
+    cell.eligible, cell.is_eligible_hidden, cell.is_listed, cell.is_small_group and cell.has_eligible_end,
+    year.{{ count }}, year.is_{{ count }}_hidden
+  from cell
+  inner join {{ ref("int_year_cell") }} as year using (tool_key, org_level, org_key, dimension, subgroup)
+{% endfor %}
+),
+
 paired as (
 
   select
@@ -29,61 +56,53 @@ paired as (
     part.tool_key,
     part.dimension,
     part.subgroup,
+    part.period,
+    part.metric,
     part.is_eligible_hidden or whole.is_eligible_hidden as is_size_hidden,
-    part.is_small_group,
+    part.is_told_small,
+    part.is_hidden or whole.is_hidden as is_count_hidden,
     part.eligible as group_n,
-    whole.eligible - part.eligible as reference_n,
-    part.active as group_active,
-    whole.active - part.active as reference_active,
-    part.is_active_hidden or whole.is_active_hidden as is_active_hidden,
-    part.consistent as group_consistent,
-    whole.consistent - part.consistent as reference_consistent,
-    part.is_consistent_hidden or whole.is_consistent_hidden as is_consistent_hidden
-  from cell as part
-  inner join cell as whole
+    part.counted as group_count,
+    -- Students whose status nobody knows are no part of the reference, unless to leave them out would tell of them.
+    unknown.subgroup is not null and not unknown.is_hidden as is_unknown_left_out,
+    whole.eligible - part.eligible - case when unknown.is_hidden then 0 else coalesce(unknown.eligible, 0) end as reference_n,
+    whole.counted - part.counted - case when unknown.is_hidden then 0 else coalesce(unknown.counted, 0) end as reference_count
+  from measured_cell as part
+  inner join measured_cell as whole
     on whole.org_level = part.org_level
     and whole.org_key = part.org_key
     and whole.tool_key = part.tool_key
+    and whole.period = part.period
+    and whole.metric = part.metric
     and whole.dimension = 'all_students'
-  where part.dimension <> 'all_students'
-    and part.subgroup <> 'unknown'
-    -- Subgroups of an organisation too small to show are not listed.
-    and not whole.is_eligible_hidden
-
-),
-
-measured as (
-
-  select
-    org_level, org_key, tool_key, dimension, subgroup, is_size_hidden, is_small_group, group_n, reference_n,
-    'adoption' as metric, 'latest_week' as period,
-    group_active as group_count, reference_active as reference_count, is_active_hidden as is_count_hidden
-  from paired
-  union all
-  select
-    org_level, org_key, tool_key, dimension, subgroup, is_size_hidden, is_small_group, group_n, reference_n,
-    'consistent_use', 'last_4_weeks',
-    group_consistent, reference_consistent, is_consistent_hidden
-  from paired
+  left join measured_cell as unknown
+    on unknown.org_level = part.org_level
+    and unknown.org_key = part.org_key
+    and unknown.tool_key = part.tool_key
+    and unknown.period = part.period
+    and unknown.metric = part.metric
+    and unknown.dimension = part.dimension
+    and unknown.subgroup = 'unknown'
+  where part.dimension <> 'all_students' and part.is_listed
 
 ),
 
 judged as (
 
   select
-    measured.*,
+    paired.*,
     case
-      when measured.is_size_hidden and measured.is_small_group then 'fewer_than_n_students'
-      when measured.is_size_hidden then 'complementary'
-      when measured.group_count is null then 'too_few_weeks'
-      when measured.reference_n < district.minimum_n then 'no_reference_group'
-      when measured.is_count_hidden then 'small_count'
+      when paired.is_size_hidden and paired.is_told_small then 'fewer_than_n_students'
+      when paired.is_size_hidden then 'complementary'
+      when paired.group_count is null then 'too_few_weeks'
+      when paired.reference_n < district.minimum_n then 'no_reference_group'
+      when paired.is_count_hidden then 'small_count'
       when least(
-        measured.group_count, measured.group_n - measured.group_count,
-        measured.reference_count, measured.reference_n - measured.reference_count
+        paired.group_count, paired.group_n - paired.group_count,
+        paired.reference_count, paired.reference_n - paired.reference_count
       ) < district.minimum_n then 'small_count'
     end as suppression_reason
-  from measured
+  from paired
   cross join district
 
 ),
