@@ -301,7 +301,17 @@ def test_quarantine_is_listed_shown_and_replayed(lakeside: tuple[Project, FakeSo
     with vault:
         window = source.asked[-1][1]
         resource = source.resources["courses"]
-        land(project, district, district.sources[0], source, resource, window, run_id="r", door=door)
+        land(
+            project,
+            district,
+            district.sources[0],
+            source,
+            resource,
+            window,
+            run_id="r",
+            door=door,
+            now=datetime.now(UTC),
+        )
     assert json.loads(uptake("quarantine", "list", "--json").output) == []
     (row,) = json.loads(uptake("quarantine", "list", "--all", "--json").output)
     assert row["state"] == "pulled again"

@@ -61,6 +61,8 @@ class Resource:
     cursor: the vendor's "changed since" filter can be used (start of the last good pull minus `lookback`).
     full_sync_every: how often everything is read again and diffed against what is held; None where the vendor
         cannot list everything.
+    retention: how long the vendor lists an event, by its own documentation; None where it says of no end. A span that
+        reaches further back may come back thinner than it was, and then replaces nothing that is missing in it.
     delete_scope: columns that name the parent record; a row that vanished is marked deleted only inside a parent
         from which the full sync brought at least one row. Empty: the whole resource is one scope.
     person: the landed identifier column whose pseudonym the `vault` attributes of the row belong to.
@@ -76,6 +78,7 @@ class Resource:
     cursor: bool = False
     lookback: timedelta = timedelta(0)
     full_sync_every: timedelta | None = timedelta(days=7)
+    retention: timedelta | None = None
     delete_scope: tuple[str, ...] = ()
     person: str | None = None
     doc: str = ""

@@ -257,6 +257,7 @@ class _Pull:
             window,
             run_id=self.run_id,
             door=self.door,
+            now=self.now,
             progress=advance,
         )
         summary.windows += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,18 @@ class Desk:
         self.source = FakeSource()
         self.door, self.vault = open_door(self.project, self.district)
 
-    def land(self, resource: Resource, rows: list[dict[str, Any]] | None = None, window: Window = FULL) -> LandResult:
+    def land(
+        self,
+        resource: Resource,
+        rows: list[dict[str, Any]] | None = None,
+        window: Window = FULL,
+        *,
+        now: datetime = NOON,
+    ) -> LandResult:
         if rows is not None:
             self.source.rows[resource.name] = rows
-        place = self.district.source("sis")
-        return land(self.project, self.district, place, self.source, resource, window, run_id="run", door=self.door)
+        place, source, door = self.district.source("sis"), self.source, self.door
+        return land(self.project, self.district, place, source, resource, window, run_id="run", door=door, now=now)
 
     def live(self, resource: Resource = PEOPLE) -> pa.Table:
         """All live rows, with `file`, the position of their file in the order of landing."""
@@ -163,6 +171,75 @@ def test_an_empty_window_is_known_and_has_no_file(desk: Desk) -> None:
     assert (result.pulled, result.landed) == (0, 0)
     assert desk.files(desk.project.lake) == []
     assert ledger.taken_tokens(desk.project.operations, At("lakeside", "sis", "visits")) == {hour.token}
+
+
+# ---- events that a vendor no longer has -----------------------------------------------------------------------------
+
+LISTED = replace(VISITS, retention=timedelta(days=30))
+MORNING = Window.between("interval", NOON - timedelta(hours=4), NOON - timedelta(hours=3))
+
+
+def _visits(desk: Desk) -> list[str]:
+    """Ids of the visits that count, each once, as the newest file has them."""
+    return sorted(set(desk.live(LISTED).column("id").to_pylist()), key=lambda name: int(name.removeprefix("visit-")))
+
+
+def _names(*numbers: int) -> list[str]:
+    return [f"visit-{number}" for number in numbers]
+
+
+@pytest.mark.parametrize("days", [0, 60])
+def test_a_span_that_comes_back_empty_keeps_what_is_held(desk: Desk, days: int) -> None:
+    desk.land(LISTED, [*visits(3), {"id": "broken", "at": "2026-04-14T08:10:00Z", "email": {}}], MORNING)
+    result = desk.land(LISTED, [], MORNING, now=NOON + timedelta(days=days))
+    assert _visits(desk) == _names(0, 1, 2)
+    assert not result.is_new
+    assert [row.row_count for row in ledger.quarantine_files(desk.project.operations, "lakeside")] == [1]
+    record = desk.outcomes()[-1]
+    assert (record.status, record.rows_in, record.rows_out) == ("warning", 0, 0)
+    for word in ("lakeside", "sis", "visits", "2026-04-14 08:00", "2026-04-14 09:00", "3 rows"):
+        assert word in (record.message or "")
+    assert record.remedy
+    assert (record.details or {})["kept_rows"] == 3
+
+
+def test_a_span_of_which_every_row_is_broken_keeps_what_is_held(desk: Desk) -> None:
+    desk.land(LISTED, visits(3), MORNING)
+    result = desk.land(LISTED, [row | {"email": {}} for row in visits(3)], MORNING)
+    assert _visits(desk) == _names(0, 1, 2)
+    assert result.quarantined == 3 and "are held" in " ".join(result.warnings)
+
+
+def test_a_span_that_the_vendor_still_lists_is_replaced_by_fewer_rows(desk: Desk) -> None:
+    desk.land(LISTED, visits(60), MORNING)
+    assert desk.land(LISTED, visits(7), MORNING, now=NOON + timedelta(days=20)).warnings == ()
+    assert _visits(desk) == _names(*range(7))
+
+
+def test_what_a_vendor_dropped_of_an_old_span_stays_beside_what_it_still_has(desk: Desk) -> None:
+    """Rows 0 to 3 aged out; row 6 came late, and row 5 was corrected."""
+    desk.land(LISTED, visits(6), MORNING)
+    again = visits(7)[4:]
+    again[1]["url"] = "https://www.example.org"
+    old = NOON + timedelta(days=30)
+    result = desk.land(LISTED, again, MORNING, now=old)
+    assert _visits(desk) == _names(*range(7))
+    newest = {row["id"]: row["url"] for row in sorted(desk.live(LISTED).to_pylist(), key=lambda row: row["file"])}
+    assert newest["visit-5"] == "www.example.org"
+    assert "4 rows" in result.warnings[0] and result.is_new
+    record = desk.outcomes()[-1]
+    assert (record.status, record.rows_in, record.rows_out, record.details) == ("warning", 3, 3, {"kept_rows": 4})
+    held = desk.files(desk.project.lake)
+    fewer = desk.land(LISTED, again[1:], MORNING, now=old)
+    assert not fewer.is_new and fewer.warnings
+    assert desk.files(desk.project.lake) == held  # it told nothing new: no file stays
+
+
+def test_an_old_span_that_comes_back_whole_is_replaced(desk: Desk) -> None:
+    desk.land(LISTED, visits(6), MORNING)
+    assert desk.land(LISTED, visits(8), MORNING, now=NOON + timedelta(days=90)).warnings == ()
+    assert len(ledger.live_files(desk.project.operations, "lakeside")) == 1
+    assert _visits(desk) == _names(*range(8))
 
 
 # ---- nothing is lost ------------------------------------------------------------------------------------------------
@@ -401,7 +478,7 @@ def test_another_source_of_the_same_kind_is_not_diffed(desk: Desk) -> None:
     other = desk.district.source("sis").model_copy(update={"name": "other_sis"})
     source = FakeSource()
     source.rows["people"] = [row | {"id": f"x{row['id']}"} for row in people(30)]
-    result = land(project, desk.district, other, source, PEOPLE, later(1), run_id="run", door=desk.door)
+    result = land(project, desk.district, other, source, PEOPLE, later(1), run_id="run", door=desk.door, now=NOON)
     assert (result.deleted, result.warnings) == (0, ())
 
 

@@ -45,7 +45,7 @@ def pull(project: Project, door: Door, rows: list[dict[str, Any]], window: Windo
     source = FakeSource()
     source.rows["people"] = rows
     district = project.district("lakeside")
-    land(project, district, district.source("sis"), source, PEOPLE, window, run_id="run", door=door)
+    land(project, district, district.source("sis"), source, PEOPLE, window, run_id="run", door=door, now=NOON)
 
 
 def waiting(project: Project) -> list[QuarantineFile]:
@@ -237,6 +237,6 @@ def test_text_that_is_no_object_stays(project: Project, door: Door) -> None:
             yield Batch(resource.schema.empty_table(), [Reject("truncated", None, '{"id": "cut')])
 
     district = project.district("lakeside")
-    land(project, district, district.source("sis"), CutShort(), PEOPLE, FULL, run_id="run", door=door)
+    land(project, district, district.source("sis"), CutShort(), PEOPLE, FULL, run_id="run", door=door, now=NOON)
     (held,) = waiting(project)
     assert bring_back(project, door, FakeSource(), held) == ReplayResult(rows=1, replayed=0, still_rejected=1)

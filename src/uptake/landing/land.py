@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -14,10 +15,10 @@ from uptake.catalogue import load_catalogue
 from uptake.config import District, SourceSettings
 from uptake.contracts import Batch, Reject, Resource, Window
 from uptake.errors import PermanentError, TransientError, UptakeError
-from uptake.landing import ledger, quarantine
+from uptake.landing import history, ledger, quarantine
 from uptake.landing.deletes import Vanished, find_vanished
 from uptake.landing.door import Door
-from uptake.landing.ledger import At, Record
+from uptake.landing.ledger import At, NewFile, Record
 from uptake.landing.quarantine import WindowQuarantine
 from uptake.landing.vault import Keyring, Vault, private_folder
 from uptake.landing.writer import WindowWriter
@@ -63,15 +64,17 @@ def land(
     *,
     run_id: str,
     door: Door,
+    now: datetime,
     progress: Progress | None = None,
 ) -> LandResult:
     """Bring one window into the lake, whole or not at all, and write its outcome record.
 
+    `now`: the district's time, by which is told what its vendor may no longer list.
     Raises TransientError or PermanentError, with the place in its context; the failure has its outcome record too.
     """
     at = At(district.id, settings.name, resource.name)
     started = time.monotonic()
-    landing = _Landing(project, district, source, resource, window, at, door, progress)
+    landing = _Landing(project, district, source, resource, window, at, door, now, progress)
     try:
         with _collector_at_rest():
             return landing.run(run_id, started)
@@ -125,6 +128,25 @@ def _known(error: Exception) -> UptakeError:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Rows of a span that are held and did not come again. `brings_news`: what came is not all held already."""
+
+    rows: int
+    quarantined: int
+    brings_news: bool
+    is_empty: bool
+
+    @property
+    def remedy(self) -> str:
+        if not self.is_empty:
+            return "nothing: spans that old need not be read again, and what is held of them is the record."
+        return (
+            "look whether the vendor still shows these events. If its history has ended, nothing is to be done; if it "
+            "lost them for a while (an outage, a narrowed permission), pull the span again once they are back."
+        )
+
+
 @dataclass
 class _Landing:
     """The state of one window on its way."""
@@ -136,6 +158,7 @@ class _Landing:
     window: Window
     at: At
     door: Door
+    now: datetime
     progress: Progress | None
     step: ledger.Step = "pull"
     pulled: int = 0
@@ -159,10 +182,14 @@ class _Landing:
             vanished = self._vanished(rejected.rejects)
             if vanished is not None:
                 writer.add(vanished.rows, deleted=True)
-            warnings = self._warnings(rejected, vanished)
             quarantined = rejected.finish()
             self.door.flush()
             file = writer.finish()
+        kept = self._kept(file, rejected.row_count)
+        if kept is not None and file is not None and not kept.brings_news:
+            self._forget(file)
+            file = None
+        warnings = self._warnings(rejected, vanished, kept)
         record = Record(
             step="land",
             status="warning" if warnings else "good",
@@ -173,7 +200,8 @@ class _Landing:
             source_total=self.source_total,
             seconds=time.monotonic() - started,
             message=" ".join(warnings) or None,
-            details=self._details(rejected, vanished),
+            remedy=kept.remedy if kept else None,
+            details=self._details(rejected, vanished, kept),
         )
         committed = ledger.commit_window(
             engine,
@@ -185,9 +213,10 @@ class _Landing:
             quarantined=quarantined,
             record=record,
             is_entity=self.resource.kind == "entity",
+            keeps=kept is not None,
         )
         if file is not None and committed.is_orphan:
-            (self.project.lake / file.path).unlink(missing_ok=True)
+            self._forget(file)
         return LandResult(
             pulled=self.pulled,
             landed=landed,
@@ -198,6 +227,11 @@ class _Landing:
             is_new=committed.landed,
             warnings=tuple(warnings),
         )
+
+    def _forget(self, file: NewFile) -> None:
+        """Remove a file that was written and will not count; one that the ledger knows may be read just now."""
+        if not ledger.is_named(self.project.operations, file.path):
+            (self.project.lake / file.path).unlink(missing_ok=True)
 
     def _batches(self) -> Iterator[Batch]:
         for number, batch in enumerate(self.source.pull(self.resource, self.window), start=1):
@@ -276,7 +310,37 @@ class _Landing:
         except pa.ArrowInvalid:
             return None
 
-    def _warnings(self, rejected: WindowQuarantine, vanished: Vanished | None) -> list[str]:
+    def _kept(self, file: NewFile | None, rejected: int) -> _Kept | None:
+        """What stays of a span of events that was landed before; None where the new rows replace it.
+
+        Inside the vendor's retention fewer rows are a correction, and are taken; none at all are not believed. Beyond
+        it, what did not come again has aged out, and what came lands beside it: the newest row of a key wins.
+        """
+        if self.window.mode != "interval":
+            return None
+        held = ledger.held_by(self.project.operations, self.at, self.window)
+        rows = sum(row.row_count for row in held.files)
+        if not rows and not held.quarantined_rows:
+            return None
+        if file is None:
+            return _Kept(rows, held.quarantined_rows, brings_news=False, is_empty=True)
+        if not history.is_ageing(self.resource, self.window, self.now):
+            return None
+        found = history.compare(self.resource, self.project.lake, held.files, file.path)
+        waiting = max(held.quarantined_rows - rejected, 0)
+        if not found.missing and not waiting:
+            return None
+        return _Kept(found.missing, waiting, brings_news=found.brings_news, is_empty=False)
+
+    def _kept_words(self, kept: _Kept) -> str:
+        at, window = self.at, self.window
+        assert window.start is not None and window.end is not None
+        span = f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC"
+        held = f"{kept.rows} rows" + (f" and {kept.quarantined} in quarantine" if kept.quarantined else "")
+        came = "came back without a good row" if kept.is_empty else "came back thinner, beyond what its vendor keeps"
+        return f"{at.resource} of {at.source} in {at.district}, {span}, {came}: {held} are held from before, and stay."
+
+    def _warnings(self, rejected: WindowQuarantine, vanished: Vanished | None, kept: _Kept | None) -> list[str]:
         found = list(self.notes)
         if self.source_total is not None and self.source_total != self.pulled:
             found.append(f"The source said {self.source_total} rows, {self.pulled} came.")
@@ -292,10 +356,14 @@ class _Landing:
             )
         if self._is_full_sync and vanished is None:
             found.append("Rows in quarantine hide their key: nothing was marked deleted this time.")
+        if kept is not None:
+            found.append(self._kept_words(kept))
         return found
 
-    def _details(self, rejected: WindowQuarantine, vanished: Vanished | None) -> dict[str, object]:
+    def _details(self, rejected: WindowQuarantine, vanished: Vanished | None, kept: _Kept | None) -> dict[str, object]:
         details: dict[str, object] = {}
+        if kept is not None:
+            details["kept_rows"] = kept.rows
         if rejected.unknown_columns:
             details["unknown_columns"] = rejected.unknown_columns
         if vanished is not None:

@@ -88,6 +88,14 @@ class Committed:
     is_orphan: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a window has landed before: files that count, oldest first, and rows that wait in quarantine."""
+
+    files: list[LandedFile]
+    quarantined_rows: int
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -158,6 +166,13 @@ def taken_tokens(engine: Engine, at: At) -> set[str]:
         return set(session.scalars(query))
 
 
+def held_by(engine: Engine, at: At, window: Window) -> Held:
+    """What committing the window again would supersede."""
+    with reading(engine) as session:
+        again = _Again(session, at, window)
+        return Held(list(reversed(again.files)), again.quarantined_rows)
+
+
 def commit_window(
     engine: Engine,
     at: At,
@@ -169,11 +184,13 @@ def commit_window(
     quarantined: Sequence[NewQuarantine],
     record: Record,
     is_entity: bool,
+    keeps: bool = False,
 ) -> Committed:
     """Make a window count: supersede what it landed before, insert the new rows, write its outcome; all or nothing.
 
     The same content again is a no-op: for the same window, and for an entity also when the newest live file already
     says exactly this (a full sync of an unchanged table). `file` None: the window holds no row.
+    `keeps`: what the window landed before stays, and waits in quarantine, beside what is new.
     """
     now = _now()
     with writing(engine) as session:
@@ -183,12 +200,12 @@ def commit_window(
         if same is None and is_entity and file:
             newest = _live(session, at).first()
             same = newest if newest is not None and newest.content_hash == file.content_hash else None
-        outdated = [row for row in again.files if row is not same]
+        outdated = [] if keeps else [row for row in again.files if row is not same]
         for row in outdated:
             row.superseded_at = now
         if file is not None and same is None:
             session.add(_landed(at, window, file, run_id=run_id, namespace=namespace, landed_at=now))
-        kept = again.close_quarantine(quarantined, now, everything=window.mode == "full" and is_entity)
+        kept = again.close_quarantine(quarantined, now, everything=window.mode == "full" and is_entity, keeps=keeps)
         session.add_all(
             _quarantined(at, window.token, new, run_id=run_id, now=now) for new in quarantined if new.path not in kept
         )
@@ -196,6 +213,12 @@ def commit_window(
         landed = file is not None and same is None
         is_orphan = file is not None and not landed and not _is_named(session, file.path)
         return Committed(landed=landed, superseded=len(outdated), is_orphan=is_orphan)
+
+
+def is_named(engine: Engine, path: str) -> bool:
+    """Whether a file of the lake is in the ledger, be it live or superseded."""
+    with reading(engine) as session:
+        return _is_named(session, path)
 
 
 class _Again:
@@ -219,9 +242,18 @@ class _Again:
             is_inside |= LandedFile.window_token.in_(replays)
         self.files = list(_live(session, at, is_inside))
 
-    def close_quarantine(self, new: Sequence[NewQuarantine], now: datetime, *, everything: bool) -> set[str]:
+    @property
+    def quarantined_rows(self) -> int:
+        return sum(
+            row.row_count for row in self._waiting if row.replayed_at is None and self._is_inside(row.window_token)
+        )
+
+    def close_quarantine(
+        self, new: Sequence[NewQuarantine], now: datetime, *, everything: bool, keeps: bool
+    ) -> set[str]:
         """Close what came again: in this window, anywhere after a full sync, and in other windows that hold exactly
         the rows of a new file (a look-back reads the same broken row many times). Returns paths that stay as they are.
+        `keeps`: only what is exactly the same has come again.
         """
         paths = {entry.path for entry in new}
         marks = {_mark(entry.path) for entry in new}
@@ -229,7 +261,7 @@ class _Again:
         for row in self._waiting:
             if row.window_token == self._window.token and row.path in paths and row.replayed_at is None:
                 kept.add(row.path)
-            elif everything or self._is_inside(row.window_token) or _mark(row.path) in marks:
+            elif _mark(row.path) in marks or (not keeps and (everything or self._is_inside(row.window_token))):
                 row.superseded_at = now
         return kept
 

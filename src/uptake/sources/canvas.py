@@ -252,6 +252,7 @@ RESOURCES: dict[str, Resource] = {
             cursor=True,
             lookback=timedelta(hours=1),
             full_sync_every=None,
+            retention=timedelta(days=30),
             ignored=_names(
                 """links.asset links.account session_id user_agent remote_ip http_method render_time contributed
                 summarized updated_at app_name"""
@@ -309,7 +310,7 @@ class Canvas(ApiSource):
     def windows(self, resource: Resource, *, since: datetime | None, until: datetime, full: bool) -> list[Window]:
         if resource.kind == "entity":
             return entity_windows(resource, since, until, full)
-        # A window that Canvas no longer holds whole would replace what was landed of it by less.
+        # What Canvas no longer lists whole is not asked for.
         first = next_start(until - self._history + _ACTIVITY_MARGIN, DAY)
         return tiles(max(since, first) if since and not full else first, until, (WEEK, DAY))
 

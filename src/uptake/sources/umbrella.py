@@ -64,6 +64,8 @@ RESOURCES: dict[str, Resource] = {
         cursor=True,
         lookback=timedelta(hours=2),
         full_sync_every=None,
+        # "Umbrella retains data for 30 days": reporting overview, use cases. A longer contract loses nothing by it.
+        retention=timedelta(days=30),
         ignored=_names(
             "identities date time externalip internalip destinationip sourceip egress device datacenter policy "
             "policycategories threats allapplications allowedapplications blockedapplications querytype returncode "
