@@ -57,7 +57,14 @@ def test_enrolments_of_every_state_are_asked_for(vendor: Vendor) -> None:
     vendor.on("/api/v1/courses/1/enrollments", Reply([]))
     with source(vendor) as canvas:
         rows(canvas, "enrollments")
-    assert vendor.asked[-1].params["state[]"] == ["active", "invited", "creation_pending", "completed", "inactive"]
+    assert vendor.asked[-1].params["state[]"] == [
+        "active",
+        "invited",
+        "creation_pending",
+        "completed",
+        "inactive",
+        "deleted",
+    ]
 
 
 def test_submissions_since_a_moment_are_asked_for_twice(vendor: Vendor) -> None:
