@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -11,6 +11,7 @@ import pytest
 from uptake.sandbox.credentials import ONEROSTER_CLIENT
 from uptake.sandbox.oneroster import CORE, DEMOGRAPHICS, GRADEBOOK, GRADES_CORE, ROSTERING
 from uptake.sandbox.running import RunningSandbox
+from uptake.sandbox.schoolyear import day_date
 
 
 def walk(sis: httpx.Client, path: str, **params: Any) -> list[dict[str, Any]]:
@@ -104,10 +105,29 @@ def test_every_reference_leads_to_a_record(sis: httpx.Client) -> None:
         assert all(term["sourcedId"] in known["academicSessions"] for term in row["terms"])
     for row in walk(sis, f"{ROSTERING}/enrollments"):
         assert row["class"]["sourcedId"] in known["classes"]
-        if row["status"] == "active" and row["endDate"] >= "2026-04-14":
+        if row["status"] == "active" and row["endDate"] > "2026-04-14":
             assert row["user"]["sourcedId"] in known["users"]
     items = {row["sourcedId"] for row in walk(sis, f"{GRADEBOOK}/lineItems")}
     assert all(row["lineItem"]["sourcedId"] in items for row in walk(sis, f"{GRADEBOOK}/results"))
+
+
+def test_an_end_date_is_the_day_after_the_last(sandbox: RunningSandbox, sis: httpx.Client) -> None:
+    """OneRoster 1.2, information model: the end of a session and of an enrolment is exclusive."""
+    year = sandbox.district.year
+    sessions = {row["type"]: row for row in walk(sis, f"{ROSTERING}/academicSessions")}
+    assert date.fromisoformat(sessions["schoolYear"]["startDate"]) == day_date(year.first)
+    assert date.fromisoformat(sessions["schoolYear"]["endDate"]) == day_date(year.last + 1)
+    e = sandbox.district.enrolments
+    seen = set()
+    for row in walk(sis, f"{ROSTERING}/enrollments"):
+        number = int(row["sourcedId"].removeprefix("ENR-")) - 1
+        if row["role"] != "student":
+            continue
+        is_over = e.changed[number] <= sandbox.sandbox.clock.now_ms
+        last = e.ended_on[number] if is_over else e.ends_on[number]
+        assert date.fromisoformat(row["endDate"]) == day_date(last + 1)
+        seen.add((bool(is_over), row["status"]))
+    assert seen == {(False, "active"), (True, "active"), (True, "tobedeleted")}
 
 
 def test_users_of_1_2_have_roles_and_demographics_the_districts_flags(sis: httpx.Client) -> None:

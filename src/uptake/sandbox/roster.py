@@ -138,6 +138,7 @@ class Roster:
 
     @cached_property
     def sessions(self) -> Records:
+        """An endDate of OneRoster is exclusive, here and in enrolments: the day after the last one."""
         year = self.year
         spans = ((year.first, year.last), year.fall, year.spring)
         titles = ("School year 2025-26", "Fall semester 2025", "Spring semester 2026")
@@ -148,7 +149,7 @@ class Roster:
             rows.append(
                 record(
                     session, self._loaded,
-                    title=title, type=kind, startDate=day(first), endDate=day(last), schoolYear="2026", **parent,
+                    title=title, type=kind, startDate=day(first), endDate=day(last + 1), schoolYear="2026", **parent,
                 )
             )  # fmt: skip
         return self._fixed(rows)
@@ -262,7 +263,7 @@ class Roster:
         school = self.people.schools[self.people.classes.school[class_]].sourced_id
         return record(
             f"ENR-{number + 1:07d}", modified, status,
-            role=role, primary=truth(role == "teacher"), beginDate=day(begins), endDate=day(ends),
+            role=role, primary=truth(role == "teacher"), beginDate=day(begins), endDate=day(ends + 1),
             user=ref("user", user), class_=class_ref(class_),
             school=school_ref(school),
         )  # fmt: skip

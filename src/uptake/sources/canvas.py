@@ -263,7 +263,7 @@ RESOURCES: dict[str, Resource] = {
 }
 
 
-# A person who has left still has page views of the days before: the deleted are asked for too. Rejected ones never came.
+# A person who has left still has page views of the days before: the deleted are asked for too.
 _STATES = ("active", "invited", "creation_pending", "completed", "inactive", "deleted")
 # Canvas writes last_activity_at at most every few minutes.
 _ACTIVITY_MARGIN = timedelta(minutes=15)
