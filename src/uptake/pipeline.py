@@ -26,9 +26,10 @@ from uptake.landing.land import land, open_door
 from uptake.landing.ledger import At, Record
 from uptake.landing.replay import ReplayResult
 from uptake.landing.replay import replay as replay_file
+from uptake.landing.vault import private_folder
 from uptake.operations.models import QuarantineFile
 from uptake.project import Project
-from uptake.sources.base import Source
+from uptake.sources.base import Home, Settles, Source
 from uptake.sources.registry import KINDS, open_source
 
 # The warehouse and the checks take seconds to import: a pull needs neither.
@@ -108,6 +109,7 @@ def pull(
             source = open_source(settings, credential_of(project, settings))
             now = clock.now(district)
             door, vault = open_door(project, district)
+            _settle(source, project, district, settings)
         with vault, source:
             job = _Pull(project, district, settings, source, door, summary.run_id, now, progress)
             for resource in _chosen(source, settings, resources):
@@ -117,6 +119,14 @@ def pull(
     if errors:
         raise _worst(errors)
     return summary
+
+
+def _settle(source: Source, project: Project, district: District, settings: SourceSettings) -> None:
+    """Give the source its home, where it makes use of one."""
+    if isinstance(source, Settles):
+        notes = project.notes(district.id, settings.name)
+        private_folder(notes)
+        source.settle(Home(notes))
 
 
 @contextmanager

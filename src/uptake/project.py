@@ -44,6 +44,10 @@ class Project:
     def quarantine(self) -> Path:
         return self.state_dir / "quarantine"
 
+    def notes(self, district_id: str, source: str) -> Path:
+        """What a source remembers for its own speed; it may be removed at any time."""
+        return self.state_dir / "notes" / district_id / source
+
     def vault(self, district_id: str) -> Path:
         """Key and identity vault; outside lake and warehouse, and readable by the owner only."""
         return self.state_dir / "vault" / district_id

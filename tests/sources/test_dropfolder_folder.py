@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import os
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import pytest
-from dropped import NOW, drop, opened, set_age, take, write_mapping
+from dropped import NOW, VISITS, drop, opened, set_age, take, write_mapping
 
 from uptake.contracts import Window
 from uptake.errors import PermanentError, TransientError
+from uptake.sources.base import Home
 from uptake.sources.dropfolder import DropFolder
 
 ROW = "Id,Who,Minutes\n1,a,2\n"
@@ -41,6 +46,90 @@ def test_a_file_is_known_by_its_content(folder: Path, source: DropFolder) -> Non
     assert tokens(source) == [token]
     drop(folder, "b.csv", ROW + "2,b,3\n")
     assert len(set(tokens(source)) - {token}) == 1
+
+
+# ---- a file that has not changed costs a stat -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are read to be known, in order."""
+    names: list[str] = []
+    original = hashlib.file_digest
+
+    def digest(file: BufferedReader, kind: str) -> object:
+        names.append(Path(file.name).name)
+        return original(file, kind)
+
+    monkeypatch.setattr("uptake.sources.dropfolder.source.hashlib.file_digest", digest)
+    return names
+
+
+def looks(tmp_path: Path, folder: Path, **changes: Any) -> list[str]:
+    """Tokens as a process of its own finds them, with the notes of the ones before."""
+    notes = tmp_path / "notes"
+    notes.mkdir(exist_ok=True)
+    source = opened(folder, [write_mapping(tmp_path, **changes)])
+    source.settle(Home(notes))
+    return tokens(source)
+
+
+def test_a_file_that_has_not_changed_is_not_read_again(tmp_path: Path, folder: Path, read: list[str]) -> None:
+    drop(folder, "a.csv", ROW)
+    drop(folder, "b.csv.gz", ROW + "2,b,3\n")
+    first = looks(tmp_path, folder)
+    assert read == ["a.csv", "b.csv.gz"]
+    assert looks(tmp_path, folder) == first
+    assert read == ["a.csv", "b.csv.gz"]
+    (tmp_path / "notes" / "visits.json").write_text("{ not whole")
+    assert looks(tmp_path, folder) == first
+    assert read == ["a.csv", "b.csv.gz"] * 2
+
+
+@pytest.mark.parametrize("how", ["content", "time", "another file", "restored time"])
+def test_a_file_that_changed_is_read_again(tmp_path: Path, folder: Path, read: list[str], how: str) -> None:
+    path = drop(folder, "a.csv", ROW, age=500)
+    before = path.stat()
+    (first,) = looks(tmp_path, folder)
+    if how == "content":
+        drop(folder, "a.csv", ROW + "2,b,3\n")
+    elif how == "time":
+        set_age(path, 400)
+    else:
+        if how == "another file":  # of the same size, moved over it with its time
+            drop(folder, "beside.tmp", ROW.replace("1", "7"))
+            (folder / "beside.tmp").replace(path)
+        else:
+            path.write_text(ROW.replace("1", "7"))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (second,) = looks(tmp_path, folder)
+    assert read == ["a.csv", "a.csv"]
+    assert (second == first) is (how == "time")
+
+
+def test_what_the_name_holds_is_part_of_what_is_known(tmp_path: Path, folder: Path, read: list[str]) -> None:
+    drop(folder, "day_1.csv", ROW)
+    (first,) = looks(tmp_path, folder)
+    columns = [*VISITS["columns"], {"name": "day", "from_file_name": True}]
+    (second,) = looks(tmp_path, folder, file_name=r"day_(?P<day>\d)", columns=columns)
+    assert second != first
+
+
+def test_a_young_file_is_not_remembered(tmp_path: Path, folder: Path, read: list[str]) -> None:
+    """It could change again within the same tick of its clock."""
+    drop(folder, "a.csv", ROW, age=-7200)
+    looks(tmp_path, folder)
+    looks(tmp_path, folder)
+    assert read == ["a.csv", "a.csv"]
+
+
+def test_files_that_are_gone_are_forgotten(tmp_path: Path, folder: Path) -> None:
+    drop(folder, "a.csv", ROW)
+    looks(tmp_path, folder)
+    (folder / "a.csv").rename(folder / "b.csv")
+    looks(tmp_path, folder)
+    notes = (tmp_path / "notes" / "visits.json").read_text()
+    assert "b.csv" in notes and "a.csv" not in notes
 
 
 def test_older_files_come_first(folder: Path, source: DropFolder) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Protocol
+from pathlib import Path
+from typing import ClassVar, Protocol, runtime_checkable
 
 from uptake.config import SourceSettings
 from uptake.contracts import Batch, Resource, Window
@@ -48,3 +50,20 @@ class Source(Protocol):
     def probe(self) -> str:
         """Ask the smallest question that proves address and credential; one line for a person. Raises as `pull`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What an installation gives a source of its own.
+
+    notes: a private folder for what the source may forget without harm.
+    """
+
+    notes: Path
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A source that makes use of a home. Landing calls `settle` before the first `windows`; a probe does without."""
+
+    def settle(self, home: Home) -> None: ...

@@ -27,9 +27,11 @@ from uptake.config import SourceSettings
 from uptake.contracts import Batch, Reject, Resource, Window
 from uptake.credentials import Credential
 from uptake.errors import ConfigError, PermanentError, TransientError
+from uptake.sources.base import Home
 from uptake.sources.dropfolder.content import IN_MEMORY, FileRefused
 from uptake.sources.dropfolder.mapping import Mapping, known_zone, resolve_mappings
 from uptake.sources.dropfolder.readers import TextBatch, ends_early, read_text
+from uptake.sources.dropfolder.seen import YOUNGEST_SECONDS, Seen
 from uptake.sources.dropfolder.values import parse_text
 
 _HASH_CHARACTERS = 16
@@ -99,11 +101,11 @@ class DroppedFile:
     token: str
     captured: Mapped[str, str] | None
     size: int
-    modified_at: float
+    modified_ns: int
 
     def is_unchanged(self) -> bool:
         found = self.path.stat()
-        return (found.st_size, found.st_mtime) == (self.size, self.modified_at)
+        return (found.st_size, found.st_mtime_ns) == (self.size, self.modified_ns)
 
 
 class DropFolder:
@@ -117,6 +119,11 @@ class DropFolder:
         self._settings = settings
         self._mappings = {mapping.resource: mapping for mapping in settings.resolve()}
         self._files: dict[tuple[str, str], DroppedFile] = {}
+        self._notes: Path | None = None
+
+    def settle(self, home: Home) -> None:
+        """Remember in `home` which files were read, so that one that has not changed is not read again."""
+        self._notes = home.notes
 
     def __enter__(self) -> DropFolder:
         return self
@@ -139,11 +146,13 @@ class DropFolder:
         Raises PermanentError when the folder is not there, or holds a file that may not be read.
         """
         found: dict[str, DroppedFile] = {}
+        seen = Seen(self._notes / f"{resource.name}.json" if self._notes else None)
         for path, name in self._candidates(resource.name):
-            file = self._settled(resource.name, path, name)
+            file = self._settled(resource.name, path, name, seen)
             if file is not None:
                 found.setdefault(file.token, file)
-        files = sorted(found.values(), key=lambda file: (file.modified_at, file.name))
+        seen.keep()
+        files = sorted(found.values(), key=lambda file: (file.modified_ns, file.name))
         self._files |= {(resource.name, file.token): file for file in files}
         return [Window("file", file.token) for file in files]
 
@@ -198,14 +207,19 @@ class DropFolder:
                 if not _is_unfinished(file_name) and any(pattern.fullmatch(name) for pattern in patterns):
                     yield path, name
 
-    def _settled(self, resource: str, path: Path, name: str) -> DroppedFile | None:
+    def _settled(self, resource: str, path: Path, name: str, seen: Seen) -> DroppedFile | None:
         """The file as it stands; None while it looks as if someone still writes it, or when it has just gone."""
         mapping = self._mappings[resource]
+        captured = _captured(mapping, name)
         try:
             before = path.stat()
-            age = abs(time.time() - before.st_mtime)  # a clock that is ahead must not hide a file for ever
+            since = time.time() - before.st_mtime
+            age = abs(since)  # a clock that is ahead must not hide a file for ever
             if age < self._settings.settle_seconds:
                 return None
+            known = seen.token(name, before, captured)
+            if known is not None:
+                return DroppedFile(path, name, known, captured, before.st_size, before.st_mtime_ns)
             if age < self._settings.incomplete_minutes * 60 and ends_early(path, mapping):
                 return None
             with path.open("rb") as opened:
@@ -217,12 +231,15 @@ class DropFolder:
                 f"{name} cannot be read ({error.strerror})",
                 remedy="let Uptake's user read it, or take it out of the folder.",
             ) from error
-        captured = _captured(mapping, name)
         for value in captured.values() if captured else ():
             digest.update(b"\x1f" + value.encode())
         token = f"file-{digest.hexdigest()[:_HASH_CHARACTERS]}"
-        file = DroppedFile(path, name, token, captured, before.st_size, before.st_mtime)
-        return file if file.is_unchanged() else None
+        file = DroppedFile(path, name, token, captured, before.st_size, before.st_mtime_ns)
+        if not file.is_unchanged():
+            return None
+        if since > max(self._settings.settle_seconds, YOUNGEST_SECONDS):
+            seen.note(name, before, captured, token)
+        return file
 
     def _file(self, resource: Resource, window: Window) -> DroppedFile:
         place = (resource.name, window.token)
