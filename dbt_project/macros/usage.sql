@@ -2,3 +2,16 @@
 {% macro counts_for_leaders(is_in_school, count_out_of_school) -%}
   ({{ is_in_school }} or {{ count_out_of_school }})
 {%- endmacro %}
+
+{#-
+  A measurement as a decimal with millionths. Sums of such numbers are the same in whatever order they are made, so that
+  an increment and a full refresh agree to the last digit.
+-#}
+{% macro exact(measure) -%}
+  cast({{ measure }} as decimal(38, 6))
+{%- endmacro %}
+
+{#- Quotient of an exact sum and its count; the sum of none is NULL, and so is its mean. -#}
+{% macro mean_of_exact(total, n) -%}
+  cast({{ total }} as double) / {{ n }}
+{%- endmacro %}

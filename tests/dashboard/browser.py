@@ -15,9 +15,11 @@ from pathlib import Path
 from urllib.error import URLError
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 
 ROOT = Path(__file__).parents[2]
@@ -103,6 +105,12 @@ def wait_for_text(driver: webdriver.Chrome, wanted: str, seconds: float = 60) ->
 
     WebDriverWait(driver, seconds, ignored_exceptions=(Exception,)).until(is_there, f"{wanted!r} did not appear")
     return text_of(driver)
+
+
+def press(driver: webdriver.Chrome, xpath: str, seconds: float = 60) -> None:
+    """Click what `xpath` finds, once it is there: a page's text comes before its buttons."""
+    is_there = expected_conditions.element_to_be_clickable((By.XPATH, xpath))
+    WebDriverWait(driver, seconds, ignored_exceptions=(StaleElementReferenceException,)).until(is_there).click()
 
 
 def whole_page(driver: webdriver.Chrome, file: Path, *, width: int = 1400) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import make_snapshot
 import pytest
-from browser import browsing, missing_browser, serving, text_of, wait_for_text
+from browser import browsing, missing_browser, press, serving, text_of, wait_for_text
 from conftest import CONFIG, SECOND, TITLES, publish_both
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -66,7 +66,7 @@ def test_every_page_opens_from_its_address(chrome: Chrome, address: str) -> None
 def test_a_choice_goes_into_the_address_and_comes_back_from_it(chrome: Chrome, address: str) -> None:
     chrome.get(f"{address}/adoption?where=Lincoln+Elementary&tool=MathPath")
     wait_for_text(chrome, "Classes of Lincoln Elementary")
-    chrome.find_element(By.XPATH, "//button[normalize-space()='Over time']").click()
+    press(chrome, "//button[normalize-space()='Over time']")
     wait_for_text(chrome, "week by week, Lincoln Elementary")
     there = chrome.current_url
     assert "look=Over" in there and "where=Lincoln" in there and "tool=MathPath" in there
@@ -79,7 +79,7 @@ def test_a_choice_goes_into_the_address_and_comes_back_from_it(chrome: Chrome, a
 def test_the_district_stays_when_the_page_changes(chrome: Chrome, address: str) -> None:
     chrome.get(f"{address}/adoption?district=Open+data")
     wait_for_text(chrome, "Google Classroom was used most")
-    chrome.find_element(By.XPATH, "//a[contains(., 'Equity')]").click()
+    press(chrome, "//a[contains(., 'Equity')]")
     text = wait_for_text(chrome, "districts say what share of their students")
     assert "Simulated district." not in text
     assert not errors(chrome)
@@ -97,7 +97,7 @@ def test_a_number_opens_its_definition(chrome: Chrome, address: str) -> None:
 def test_a_download_holds_what_is_shown(chrome: Chrome, address: str, folder: Path) -> None:
     chrome.get(f"{address}/equity")
     wait_for_text(chrome, "What to do next")
-    chrome.find_element(By.XPATH, "//button[contains(., 'Download this table')]").click()
+    press(chrome, "//button[contains(., 'Download this table')]")
     saved = folder / "downloads" / "simulated-testville-equity-through-2026-04-10.csv"
     WebDriverWait(chrome, 20).until(lambda _: saved.exists() and saved.stat().st_size)
     with saved.open(encoding="utf-8-sig") as lines:

@@ -143,7 +143,10 @@ def test_a_second_run_changes_nothing(whole_way: WholeWay):
     assert sum(map(len, before.values())) > 1000
     whole_way.pull()
     whole_way.build_check_publish()
-    assert whole_way.contents() == before
+    after = whole_way.contents()
+    # Rows that differ, not a comparison of whole tables: pytest would print the district.
+    assert {name: set(after[name]) ^ set(before[name]) for name in before if after[name] != before[name]} == {}
+    assert after.keys() == before.keys()
 
 
 def test_new_events_move_the_date_and_vanished_feeds_delete_nobody(whole_way: WholeWay):

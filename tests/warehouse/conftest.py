@@ -4,6 +4,7 @@ import random
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -19,10 +20,16 @@ NOW = datetime(2026, 4, 14, 15, 0, tzinfo=UTC)
 URLS = ["mathgym.example", "cdn.mathgym.example", "docs.bigco.example/document", "docs.bigco.example", "odd.example"]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _standing_clock() -> Iterator[None]:
+@contextmanager
+def standing_clock() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "now", lambda district: NOW)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _standing_clock() -> Iterator[None]:
+    with standing_clock():
         yield
 
 
@@ -122,7 +129,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, BuildSummary]
     """A district after its first build. Do not change it: copy it with `copy_of`."""
     lake = Lake(tmp_path_factory.mktemp("built"))
     land_first(lake)
-    return lake, build_warehouse(lake.project, DISTRICT, run_id="first")
+    with standing_clock():
+        return lake, build_warehouse(lake.project, DISTRICT, run_id="first")
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ by_method as (
     student_key,
     tool_key,
     minutes_method,
-    sum(active_minutes) as active_minutes,
-    coalesce(sum(active_minutes), 0) as minutes_for_rank
+    sum({{ exact("active_minutes") }}) as active_minutes,
+    coalesce(sum({{ exact("active_minutes") }}), 0) as minutes_for_rank
   from fact
   group by week_start_on, student_key, tool_key, minutes_method
 
@@ -50,5 +50,5 @@ select distinct
   student_key,
   {{ any_tool() }} as tool_key,
   cast(null as varchar) as minutes_method,
-  cast(null as double) as active_minutes
+  {{ exact("null") }} as active_minutes
 from best

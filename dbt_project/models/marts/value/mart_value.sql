@@ -85,7 +85,7 @@ student_use as (
     contract.contract_key,
     fact.student_key,
     fact.minutes_method,
-    sum(fact.active_minutes) as active_minutes
+    sum({{ exact("fact.active_minutes") }}) as active_minutes
   from contract
   cross join district
   inner join {{ ref("fct_student_tool_day") }} as fact
@@ -110,7 +110,7 @@ hours as (
   select
     contract_key,
     max_by(minutes_method, active_minutes) as minutes_method,
-    max(active_minutes) / 60.0 as active_hours
+    cast(max(active_minutes) as double) / 60.0 as active_hours
   from (
     select contract_key, minutes_method, sum(active_minutes) as active_minutes
     from student_use
