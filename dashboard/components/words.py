@@ -69,6 +69,7 @@ PROPER = ("English", "Black", "Hispanic", "Asian", "American", "Native", "White"
 METHOD_NAMES = {
     "lms_interaction": "measured by the learning platform",
     "filter_sessionised": "worked out from web-filter visits",
+    "event_sessionised": "worked out from events that the tool sent",
     "hour_bucket": "hours with at least one visit",
 }
 

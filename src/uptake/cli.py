@@ -290,6 +290,21 @@ def sandbox(context: typer.Context) -> None:
         typer.main.get_command(sandbox_app)(args=context.args, prog_name="uptake sandbox")
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+def receive(context: typer.Context) -> None:
+    """Take events that are pushed to us (Caliper, xAPI, log push), and keep the senders' keys.
+
+    Example: `uptake receive --help`
+    """
+    from uptake.receiver.cli import app as receive_app
+
+    with _exits():
+        typer.main.get_command(receive_app)(args=context.args, prog_name="uptake receive")
+
+
 # ---- quarantine -----------------------------------------------------------------------------------------------------
 
 

@@ -162,6 +162,23 @@ class Thresholds(Settings):
         return self
 
 
+class ReceiverSettings(Settings):
+    """The door for pushed events. Times in seconds, sizes in MiB.
+
+    requests_per_second: of one key. reserve_mb: disk that the spool leaves free. segment_seconds, segment_mb: when a
+    segment of the spool is handed to the pull. max_wait_hours: when nothing was pulled for so long, senders are asked
+    to keep what they have.
+    """
+
+    max_body_mb: Annotated[float, Field(gt=0, le=1024)] = 16
+    max_unpacked_mb: Annotated[float, Field(gt=0, le=1024)] = 256
+    requests_per_second: Annotated[float, Field(gt=0)] = 1000
+    reserve_mb: Annotated[float, Field(ge=0)] = 1024
+    segment_mb: Annotated[float, Field(gt=0, le=1024)] = 64
+    segment_seconds: Annotated[float, Field(gt=0, le=3600)] = 15
+    max_wait_hours: Annotated[float, Field(gt=0)] = 48
+
+
 SubgroupDimension = Literal["economic_disadvantage", "disability", "english_learner", "race_ethnicity", "gender"]
 
 
@@ -210,6 +227,7 @@ class UptakeConfig(Settings):
     districts: Annotated[tuple[District, ...], Field(min_length=1)]
     state_dir: Path = Path("var")
     operations_url: str | None = None
+    receiver: ReceiverSettings = ReceiverSettings()
 
     @model_validator(mode="after")
     def _unique(self) -> UptakeConfig:

@@ -30,6 +30,7 @@ from uptake.landing.vault import private_folder
 from uptake.operations.models import QuarantineFile
 from uptake.project import Project
 from uptake.sources.base import Home, Settles, Source
+from uptake.sources.pushed import PushedSource
 from uptake.sources.registry import KINDS, open_source
 
 # The warehouse and the checks take seconds to import: a pull needs neither.
@@ -106,7 +107,7 @@ def pull(
     summary = PullSummary(district.id, settings.name, run_id or new_run_id())
     with _alone(project, district, settings):
         with _recorded_for_source(project, district, settings, summary.run_id):
-            source = open_source(settings, credential_of(project, settings))
+            source = opened(project, district, settings)
             now = clock.now(district)
             door, vault = open_door(project, district)
             _settle(source, project, district, settings)
@@ -138,6 +139,16 @@ def _recorded_for_source(project: Project, district: District, settings: SourceS
         error.at(district=district.id, source=settings.name)
         _record_failure(project, At(district.id, settings.name, "*"), run_id, error)
         raise
+
+
+def opened(project: Project, district: District, settings: SourceSettings) -> Source:
+    """The source, ready for a `with` block; one of pushed events with the spool in which they wait."""
+    source = open_source(settings, credential_of(project, settings))
+    if isinstance(source, PushedSource):
+        from uptake.receiver.spool import open_lane  # noqa: PLC0415 - only pushed sources have a spool
+
+        source.attach(lambda resource: open_lane(project, district.id, settings.name, resource))
+    return source
 
 
 def credential_of(project: Project, settings: SourceSettings) -> Credential | None:
@@ -251,7 +262,15 @@ class _Pull:
         if full or not any(window.mode == "file" for window in windows):
             return windows
         taken = ledger.taken_tokens(self.project.operations, at)
+        for window in windows:
+            if window.token in taken:
+                self._forget(resource, window)
         return [window for window in windows if window.mode != "file" or window.token not in taken]
+
+    def _forget(self, resource: Resource, window: Window) -> None:
+        """What was pushed waits in the spool until the ledger says that it landed."""
+        if isinstance(self.source, PushedSource):
+            self.source.forget(resource, window)
 
     def _land(self, summary: ResourceSummary, resource: Resource, window: Window, number: int, windows: int) -> None:
         def advance(rows: int, total: int | None) -> None:
@@ -270,6 +289,7 @@ class _Pull:
             now=self.now,
             progress=advance,
         )
+        self._forget(resource, window)
         summary.windows += 1
         summary.pulled += result.pulled
         summary.landed += result.landed
@@ -365,7 +385,7 @@ def replay(project: Project, held: QuarantineFile, *, run_id: str | None = None)
     settings = district.source(held.source)
     with _alone(project, district, settings):
         door, vault = open_door(project, district)
-        with vault, open_source(settings, credential_of(project, settings)) as source:
+        with vault, opened(project, district, settings) as source:
             return replay_file(project, district, settings, source, held, run_id=run_id or new_run_id(), door=door)
 
 

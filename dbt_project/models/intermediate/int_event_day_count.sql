@@ -20,6 +20,16 @@ with landed as (
     real_user_id is null as is_counted
   from {{ source("landing", "canvas__page_views") }}
 
+  union all
+
+  select
+    _source as source,
+    'event' as resource,
+    "eventTime" as occurred_at,
+    concat(event_key, ' ', cast("eventTime" as varchar)) as event_id,
+    true as is_counted
+  from {{ source("landing", "caliper__event") }}
+
 )
 
 select

@@ -6,6 +6,8 @@ with seen as (
   select distinct address from {{ ref("base_umbrella__activity") }}
   union
   select distinct address from {{ ref("base_canvas__page_views") }}
+  union
+  select distinct address from {{ ref("base_caliper__event") }}
 
 ),
 

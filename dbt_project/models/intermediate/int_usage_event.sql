@@ -26,6 +26,19 @@ with event as (
     case when not is_user_request then 'background' end as exclusion_reason
   from {{ ref("stg_canvas__page_views") }}
 
+  union all
+
+  select
+    occurred_at,
+    identifier_kind,
+    identifier,
+    address,
+    source,
+    'event_sessionised' as minutes_method,
+    cast(null as double) as interaction_seconds,
+    case when is_background then 'background' end as exclusion_reason
+  from {{ ref("stg_caliper__event") }}
+
 )
 
 select

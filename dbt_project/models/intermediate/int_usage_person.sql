@@ -5,6 +5,8 @@ with seen as (
   select distinct identifier_kind, identifier from {{ ref("base_umbrella__activity") }}
   union
   select distinct 'canvas_user', user_identifier from {{ ref("base_canvas__page_views") }}
+  union
+  select distinct identifier_kind, identifier from {{ ref("base_caliper__event") }}
 
 )
 

@@ -5,7 +5,7 @@
 -- Minutes of a filter: a person's events of a local date in order of time, whatever the tool; the time to the next event
 -- belongs to the tool of the earlier one when it is at most the idle gap, else it is idle and counts 0, as the last event
 -- of a date does. A session ends where the gap is longer. Nothing crosses local midnight, so a date can be rebuilt alone.
--- Minutes of an LMS are its own interaction time. A name lookup (hour bucket) says in which hours a tool was used, and
+-- Pushed events of a tool (event_sessionised) are measured in the same way, by themselves. Minutes of an LMS are its own interaction time. A name lookup (hour bucket) says in which hours a tool was used, and
 -- is never turned into minutes.
 with event as (
 
@@ -42,8 +42,8 @@ credited as (
     timed.*,
     case timed.minutes_method
       when 'lms_interaction' then timed.interaction_micros
-      when 'filter_sessionised' then
-        case when timed.micros_to_next <= idle.gap_micros then timed.micros_to_next else 0 end
+      when 'hour_bucket' then null
+      else case when timed.micros_to_next <= idle.gap_micros then timed.micros_to_next else 0 end
     end as active_micros,
     case
       when timed.minutes_method = 'hour_bucket' then timed.at_micros // 3600000000

@@ -178,3 +178,17 @@ class AccessLog(Base):
     details: Mapped[dict[str, object] | None] = mapped_column(JSON)
     previous_hash: Mapped[str] = mapped_column(String(64))
     row_hash: Mapped[str] = mapped_column(String(64))
+
+
+class ReceiverKey(Base):
+    """A sender's key for pushing events. Only a keyed hash of its secret is held."""
+
+    __tablename__ = "receiver_key"
+    id: Mapped[str] = mapped_column(String(20), primary_key=True)  # the public half of the key
+    district: Mapped[str] = mapped_column(String(40), index=True)
+    source: Mapped[str] = mapped_column(String(40))
+    sensor: Mapped[str] = mapped_column(String(80))  # who sends, in the district's own words
+    secret_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]  # set when a newer key has taken its place
+    revoked_at: Mapped[datetime | None]

@@ -17,8 +17,9 @@ _PLACES = {
     "canvas": "uptake.sources.canvas:Canvas",
     "umbrella": "uptake.sources.umbrella:Umbrella",
     "dropfolder": "uptake.sources.dropfolder:DropFolder",
+    "caliper": "uptake.sources.pushed.caliper:Caliper",
 }
-_API_NAMESPACES = ("oneroster", "canvas", "umbrella")
+_OWN_RESOURCES = ("oneroster", "canvas", "umbrella", "caliper")  # kinds whose module declares RESOURCES
 
 
 class _Kinds(Mapping[str, type[Source]]):
@@ -54,12 +55,12 @@ def warehouse_resources() -> dict[tuple[str, str], Resource]:
     """(namespace, resource name) -> every resource that the shipped code can land."""
     found = {
         (namespace, name): resource
-        for namespace in _API_NAMESPACES
+        for namespace in _OWN_RESOURCES
         for name, resource in _module(namespace).RESOURCES.items()
     }
     shipped = import_module("uptake.sources.dropfolder.mapping").shipped_resources()
     return found | shipped
 
 
-def _module(namespace: str) -> ModuleType:
-    return import_module(f"uptake.sources.{namespace}")
+def _module(kind: str) -> ModuleType:
+    return import_module(_PLACES[kind].partition(":")[0])

@@ -1,0 +1,128 @@
+"""A small district that is pushed to, and ways to push."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fake_source import CATALOGUE, _migrated
+
+from uptake.landing import ledger
+from uptake.project import Project
+from uptake.receiver import keys
+from uptake.receiver.app import make_app
+
+CALIPER_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "caliper"
+
+CONFIG = """
+state_dir: var
+receiver: {{reserve_mb: 0, segment_seconds: 600{receiver}}}
+districts:
+  - id: lakeside
+    name: Lakeside
+    time_zone: America/Chicago
+    tool_catalogue: tools.csv
+    calendar: {{school_years: [{{name: 2025-26, starts_on: 2025-08-18, ends_on: 2026-06-05}}]}}
+    sources:
+      - {{name: events, kind: caliper, person_pattern: "/users/(.+)$"}}
+  - id: hillside
+    name: Hillside
+    time_zone: America/Chicago
+    calendar: {{school_years: [{{name: 2025-26, starts_on: 2025-08-18, ends_on: 2026-06-05}}]}}
+    sources:
+      - {{name: events, kind: caliper}}
+"""
+
+
+def make_project(folder: Path, receiver: str = "") -> Project:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "uptake.yaml").write_text(CONFIG.format(receiver=f", {receiver}" if receiver else ""))
+    (folder / "tools.csv").write_text(CATALOGUE)
+    operations = folder / "var" / "operations"
+    operations.mkdir(parents=True, exist_ok=True)
+    if not (operations / "uptake.db").exists():
+        shutil.copyfile(_migrated(), operations / "uptake.db")
+    return Project.load(folder / "uptake.yaml")
+
+
+@asynccontextmanager
+async def receiving(project: Project) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application itself, which is started before and stopped after."""
+    app = make_app(project)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
+            yield client
+
+
+def push(project: Project, work: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
+    """Start the receiver, do `work` with a client of it, stop it."""
+
+    async def run() -> Any:
+        async with receiving(project) as client:
+            return await work(client)
+
+    return asyncio.run(run())
+
+
+def post(project: Project, path: str, body: Any, **headers: str) -> httpx.Response:
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        sent = {"content": body} if isinstance(body, bytes) else {"json": body}
+        return await client.post(
+            path, headers={name.replace("_", "-"): value for name, value in headers.items()}, **sent
+        )
+
+    return push(project, work)
+
+
+def key(project: Project, source: str = "events", district: str = "lakeside", sensor: str = "a sensor") -> keys.NewKey:
+    return keys.add(project, district, source, sensor)
+
+
+def landed(project: Project, source: str = "events", resource: str | None = None) -> list[dict[str, Any]]:
+    """Rows of the files that count."""
+    files = ledger.live_files(project.operations, "lakeside", source, resource)
+    tables = [pq.read_table(project.lake / file.path, partitioning=None) for file in files]
+    return pa.concat_tables(tables).to_pylist() if tables else []
+
+
+def quarantined(project: Project, source: str = "events") -> dict[str, int]:
+    """Rows in quarantine, by reason."""
+    found: dict[str, int] = {}
+    for file in ledger.quarantine_files(project.operations, "lakeside", source):
+        found[file.reason] = found.get(file.reason, 0) + file.row_count
+    return found
+
+
+def envelope(*events: dict[str, Any], version: str = "v1p1", **changes: Any) -> dict[str, Any]:
+    return {
+        "sensor": "https://lms.lakeside.k12.example/sensors/1",
+        "sendTime": "2026-04-14T15:00:01.000Z",
+        "dataVersion": f"http://purl.imsglobal.org/ctx/caliper/{version}",
+        "data": list(events),
+    } | changes
+
+
+def event(number: int, who: str = "sis-1", when: str = "2026-04-14T15:00:00.000Z", **changes: Any) -> dict[str, Any]:
+    """A NavigationEvent as Caliper 1.1 writes it; `number` makes its id."""
+    return {
+        "@context": "http://purl.imsglobal.org/ctx/caliper/v1p1",
+        "id": f"urn:uuid:00000000-0000-4000-8000-{number:012d}",
+        "type": "NavigationEvent",
+        "actor": {"id": f"https://lms.lakeside.k12.example/users/{who}", "type": "Person"},
+        "action": "NavigatedTo",
+        "object": {"id": "https://docs.google.com/forms/d/secret-path/edit?q=search+term", "type": "WebPage"},
+        "eventTime": when,
+        "edApp": "https://docs.google.com/forms/d/secret-path",
+    } | changes
+
+
+def uuid_of(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012d}"
