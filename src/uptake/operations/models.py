@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import ClassVar
 
-from sqlalchemy import JSON, BigInteger, DateTime, Float, Index, Integer, String, Text, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, Float, ForeignKey, Index, Integer, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -192,3 +192,31 @@ class ReceiverKey(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]  # set when a newer key has taken its place
     revoked_at: Mapped[datetime | None]
+
+
+class StudyPlanRecord(Base):
+    """A frozen plan of a study and when it was recorded. `canonical` is the text that `hash` is the SHA-256 of."""
+
+    __tablename__ = "study_plan"
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    district: Mapped[str | None] = mapped_column(String(40), index=True)  # None: from a table that somebody brought
+    tool: Mapped[str] = mapped_column(String(200))
+    question: Mapped[str] = mapped_column(Text)
+    planned_at: Mapped[datetime]
+    code_version: Mapped[str] = mapped_column(String(80))
+    canonical: Mapped[str] = mapped_column(Text)
+
+
+class StudyResultRecord(Base):
+    """One run of a plan. Nothing is overwritten: another run, on other data or other code, is another row."""
+
+    __tablename__ = "study_result"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    plan_hash: Mapped[str] = mapped_column(String(64), ForeignKey("study_plan.hash"), index=True)
+    run_at: Mapped[datetime]
+    data_version: Mapped[str] = mapped_column(String(100))
+    code_version: Mapped[str] = mapped_column(String(80))
+    seconds: Mapped[float] = mapped_column(Float)
+    verdict: Mapped[str] = mapped_column(String(40))
+    essa_tier: Mapped[int | None]
+    result: Mapped[dict[str, object]] = mapped_column(JSON)  # uptake.evidence.run.StudyResult
