@@ -65,6 +65,8 @@ class Resource:
         reaches further back may come back thinner than it was, and then replaces nothing that is missing in it.
     delete_scope: columns that name the parent record; a row that vanished is marked deleted only inside a parent
         from which the full sync brought at least one row. Empty: the whole resource is one scope.
+    full_list: each window of mode `file` holds the whole list: it is diffed as a full sync is, and a list that is older
+        than the one that counts is not taken.
     person: the landed identifier column whose pseudonym the `vault` attributes of the row belong to.
     ignored: dotted names of the vendor's JSON that are known and not read (`links`, `org.href`); any other name that no
         field reads is an unknown column.
@@ -80,6 +82,7 @@ class Resource:
     full_sync_every: timedelta | None = timedelta(days=7)
     retention: timedelta | None = None
     delete_scope: tuple[str, ...] = ()
+    full_list: bool = False
     person: str | None = None
     doc: str = ""
     ignored: frozenset[str] = frozenset()
@@ -104,7 +107,8 @@ class Window:
     """What one pull asks for. A rerun of the same window replaces what the first run landed.
 
     mode: `full` everything there is; `incremental` what changed in [start, end); `interval` events that happened in
-    [start, end); `file` one dropped file, whose `token` is its content hash.
+    [start, end); `file` one dropped file, whose `token` is its content hash and whose `end` is when it
+    was last changed.
     """
 
     mode: Literal["full", "incremental", "interval", "file"]

@@ -259,6 +259,8 @@ class _Pull:
         except UptakeError as error:
             _record_failure(self.project, at, self.run_id, error)
             raise
+        if resource.full_list:
+            return self._lists(at, windows, full=full)
         if full or not any(window.mode == "file" for window in windows):
             return windows
         taken = ledger.taken_tokens(self.project.operations, at)
@@ -271,6 +273,47 @@ class _Pull:
         """What was pushed waits in the spool until the ledger says that it landed."""
         if isinstance(self.source, PushedSource):
             self.source.forget(resource, window)
+
+    def _lists(self, at: At, windows: list[Window], *, full: bool) -> list[Window]:
+        """Of files that are each the whole list: those newer than the one that counts, and with `full` that one.
+
+        A list that was taken before counts again when it is put back. One that is older than what counts would bring
+        back what has gone since: it is written down once and not taken.
+        """
+        engine = self.project.operations
+        newest = ledger.newest_file(engine, at)
+        taken = ledger.taken_tokens(engine, at)
+        if newest is None or newest.window_end is None:
+            return [window for window in windows if full or window.token not in taken]
+        held = {row.window_token for row in ledger.live_files(engine, at.district, at.source, at.resource)}
+        chosen = []
+        for window in windows:
+            if window.token == newest.window_token:
+                if full:
+                    chosen.append(window)
+            elif window.end is not None and window.end < newest.window_end:
+                if window.token not in taken:
+                    self._leave(at, window, newest.window_end)
+            elif full or window.token in held or window.token not in taken:
+                chosen.append(window)
+        return chosen
+
+    def _leave(self, at: At, window: Window, newest: datetime) -> None:
+        assert window.end is not None
+        record = Record(
+            step="land",
+            status="warning",
+            window_token=window.token,
+            rows_in=0,
+            rows_out=0,
+            rows_quarantined=0,
+            message=(
+                f"A file of {at.resource} that was last changed at {window.end:%Y-%m-%d %H:%M} UTC is older than the "
+                f"list that counts ({newest:%Y-%m-%d %H:%M} UTC) and was not taken."
+            ),
+            remedy="nothing, if the newer list is right; else save the older one anew, so that it is the newest.",
+        )
+        ledger.record_outcome(self.project.operations, at, run_id=self.run_id, record=record)
 
     def _land(self, summary: ResourceSummary, resource: Resource, window: Window, number: int, windows: int) -> None:
         def advance(rows: int, total: int | None) -> None:

@@ -42,6 +42,7 @@ def commit(
     *quarantined: NewQuarantine,
     at: At = AT,
     is_entity: bool = True,
+    is_whole: bool = False,
 ) -> Committed:
     rows, bad = (new.row_count if new else 0), sum(item.row_count for item in quarantined)
     return ledger.commit_window(
@@ -54,6 +55,7 @@ def commit(
         quarantined=quarantined,
         record=Record("land", window_token=window.token, rows_in=rows + bad, rows_out=rows, rows_quarantined=bad),
         is_entity=is_entity,
+        is_whole=is_whole,
     )
 
 
@@ -95,6 +97,13 @@ def test_an_older_state_that_comes_back_is_no_no_op(engine: Engine) -> None:
     for window, content in zip(windows, "aba", strict=True):
         assert commit(engine, window, file(content)).landed
     assert live(engine) == ["a", "b", "a"]
+
+
+def test_a_whole_list_that_is_put_back_is_the_newest_again(engine: Engine) -> None:
+    for token, landed in (("a", True), ("b", True), ("a", True), ("a", False)):
+        window = Window("file", f"file-{token}", end=NOON)
+        assert commit(engine, window, file(token), is_whole=True).landed is landed
+    assert live(engine) == ["b", "a"]
 
 
 def test_a_window_that_became_empty_takes_its_rows_away(engine: Engine) -> None:

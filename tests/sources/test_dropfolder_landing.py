@@ -179,6 +179,92 @@ def test_unknown_columns_are_reported_and_sealed(office: Office) -> None:
     assert not [path for path in stored if b"Zoe-Zoe" in path.read_bytes()]
 
 
+# ---- files that are each the whole list -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def register(office: Office) -> Office:
+    office.mapping(full_list=True, columns=[{"header": "Id", "required": True}, {"header": "Tool"}], person=None)
+    return office
+
+
+def held(office: Office) -> dict[str, str | None]:
+    """Tool by id of the rows that the newest files leave; None where the row is marked deleted."""
+    return {row["id"]: None if row["_deleted"] else row["tool"] for row in office.live()}
+
+
+def test_a_row_that_a_newer_list_lacks_is_marked_and_unmarked_when_it_comes_back(register: Office) -> None:
+    drop(register.drop, "list.csv", "Id,Tool\n1,a\n2,b\n", age=900)
+    assert register.pull().deleted == 0
+    drop(register.drop, "list.csv", "Id,Tool\n2,b\n3,c\n", age=800)
+    summary = register.pull()
+    assert (summary.pulled, summary.landed, summary.deleted) == (2, 2, 1)
+    assert held(register) == {"1": None, "2": "b", "3": "c"}
+    drop(register.drop, "new/list.csv", "Id,Tool\n1,a\n2,b\n3,c\n", age=700)
+    assert register.pull().deleted == 0
+    assert held(register) == {"1": "a", "2": "b", "3": "c"}
+
+
+def test_without_the_declaration_nothing_is_marked(register: Office) -> None:
+    register.mapping(columns=[{"header": "Id", "required": True}, {"header": "Tool"}], person=None)
+    drop(register.drop, "list.csv", "Id,Tool\n1,a\n", age=900)
+    register.pull()
+    drop(register.drop, "list.csv", "Id,Tool\n2,b\n", age=800)
+    assert register.pull().deleted == 0
+    assert held(register) == {"1": "a", "2": "b"}
+
+
+def test_a_list_that_is_put_back_counts_again(register: Office) -> None:
+    old, new = "Id,Tool\n1,a\n2,b\n", "Id,Tool\n1,other\n2,b\n3,c\n"
+    for content, age in ((old, 900), (new, 800), (old, 700)):
+        drop(register.drop, "list.csv", content, age=age)
+        assert register.pull().windows == 1
+        assert register.pull().windows == 0
+    assert held(register) == {"1": "a", "2": "b", "3": None}
+    drop(register.drop, "list.csv", new, age=600)
+    register.pull()
+    assert held(register) == {"1": "other", "2": "b", "3": "c"}
+    assert register.pull(full=True).windows == 1
+    assert held(register) == {"1": "other", "2": "b", "3": "c"}
+
+
+def test_several_new_lists_are_taken_in_the_order_of_their_age(register: Office) -> None:
+    drop(register.drop, "b.csv", "Id,Tool\n1,a\n", age=900)
+    drop(register.drop, "a.csv", "Id,Tool\n2,b\n", age=800)
+    summary = register.pull()
+    assert (summary.windows, summary.deleted) == (2, 1)
+    assert held(register) == {"1": None, "2": "b"}
+    assert register.pull(full=True).windows == 1
+    assert held(register) == {"1": None, "2": "b"}
+
+
+def test_a_list_that_is_older_than_the_one_that_counts_is_told_of_once_and_not_taken(register: Office) -> None:
+    drop(register.drop, "new.csv", "Id,Tool\n2,b\n", age=800)
+    register.pull()
+    drop(register.drop, "old.csv", "Id,Tool\n1,a\n", age=900)
+    assert register.pull().windows == 0
+    outcome = register.last_outcome()
+    assert outcome.status == "warning" and "is older than the list that counts" in (outcome.message or "")
+    register.pull()
+    assert register.last_outcome().id == outcome.id
+    assert held(register) == {"2": "b"}
+
+
+def test_a_list_that_is_cut_short_marks_nothing(register: Office) -> None:
+    rows = [f"{number},t\n" for number in range(60)]
+    drop(register.drop, "list.csv", "Id,Tool\n" + "".join(rows), age=900)
+    register.pull()
+    drop(register.drop, "list.csv", "Id,Tool\n" + "".join(rows[:30]), age=800)
+    summary = register.pull()
+    assert summary.deleted == 0 and "looks broken" in summary.warnings[0]
+    drop(register.drop, "list.csv", "Id,Tool\n" + "".join(rows[1:]) + "9,x,surplus\n", age=700)
+    summary = register.pull()
+    assert (summary.deleted, summary.quarantined) == (0, 1)  # the broken line may be the row that seems to be gone
+    drop(register.drop, "list.csv", "Id\n1\n", age=600)
+    assert register.pull().deleted == 0
+    assert list(held(register).values()) == ["t"] * 60
+
+
 def test_one_file_that_cannot_be_read_does_not_stop_the_others(office: Office) -> None:
     drop(office.drop, "a.csv", b"\x00\xff\xfe nonsense", age=9000)
     drop(office.drop, "b.csv.gz", b"\x1f\x8b broken", age=8000)

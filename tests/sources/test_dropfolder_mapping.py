@@ -152,3 +152,15 @@ def test_the_mapping_in_the_documentation_is_a_good_one(tmp_path: Path) -> None:
     assert landed == ["student", "page", "seen_at", "seconds", "day"]
     told = set(re.findall(r"`(\w+)`", text)) | set(re.findall(r"(\w+):", example))
     assert set(Mapping.model_fields) | set(Column.model_fields) <= told
+
+
+def test_events_are_no_full_list() -> None:
+    with pytest.raises(ValidationError, match="what happened does not vanish"):
+        mapping(
+            full_list=True,
+            kind="event",
+            event_time="at",
+            columns=[*VISITS["columns"], {"header": "At", "type": "date"}],
+        )
+    assert mapping(full_list=True).contract.full_list
+    assert not mapping().contract.full_list

@@ -214,6 +214,7 @@ class _Landing:
             record=record,
             is_entity=self.resource.kind == "entity",
             keeps=kept is not None,
+            is_whole=self._is_full_sync,
         )
         if file is not None and committed.is_orphan:
             self._forget(file)
@@ -252,6 +253,8 @@ class _Landing:
 
     @property
     def _is_full_sync(self) -> bool:
+        if self.window.mode == "file":
+            return self.resource.full_list
         return (
             self.window.mode == "full" and self.resource.kind == "entity" and self.resource.full_sync_every is not None
         )

@@ -173,6 +173,13 @@ def held_by(engine: Engine, at: At, window: Window) -> Held:
         return Held(list(reversed(again.files)), again.quarantined_rows)
 
 
+def newest_file(engine: Engine, at: At) -> LandedFile | None:
+    """Of dropped files that count, the one that was last changed where it lay."""
+    with reading(engine) as session:
+        found = _live(session, at, LandedFile.window_mode == "file", LandedFile.window_end.is_not(None))
+        return max(found, key=lambda row: row.window_end or row.landed_at, default=None)
+
+
 def commit_window(
     engine: Engine,
     at: At,
@@ -185,18 +192,22 @@ def commit_window(
     record: Record,
     is_entity: bool,
     keeps: bool = False,
+    is_whole: bool = False,
 ) -> Committed:
     """Make a window count: supersede what it landed before, insert the new rows, write its outcome; all or nothing.
 
     The same content again is a no-op: for the same window, and for an entity also when the newest live file already
     says exactly this (a full sync of an unchanged table). `file` None: the window holds no row.
     `keeps`: what the window landed before stays, and waits in quarantine, beside what is new.
+    `is_whole`: the window says all there is, so only the newest file can say the same.
     """
     now = _now()
     with writing(engine) as session:
         in_turn(session, f"window {at.district} {at.source} {at.resource}")
         again = _Again(session, at, window)
         same = next((row for row in again.files if file and row.content_hash == file.content_hash), None)
+        if same is not None and is_whole and same is not _live(session, at).first():
+            same = None
         if same is None and is_entity and file:
             newest = _live(session, at).first()
             same = newest if newest is not None and newest.content_hash == file.content_hash else None
@@ -205,7 +216,8 @@ def commit_window(
             row.superseded_at = now
         if file is not None and same is None:
             session.add(_landed(at, window, file, run_id=run_id, namespace=namespace, landed_at=now))
-        kept = again.close_quarantine(quarantined, now, everything=window.mode == "full" and is_entity, keeps=keeps)
+        everything = (window.mode == "full" and is_entity) or (is_whole and file is not None)
+        kept = again.close_quarantine(quarantined, now, everything=everything, keeps=keeps)
         session.add_all(
             _quarantined(at, window.token, new, run_id=run_id, now=now) for new in quarantined if new.path not in kept
         )

@@ -158,6 +158,8 @@ class Mapping(Settings):
     key: columns that name a row. One that is not `required` may be null, and null is then a value of the key.
     skip_lines: lines above the header (a report's title); CSV and XLSX only.
     header_sha256: `fingerprint` of the whole header; with it even another order of the columns is a changed file.
+    full_list: each file is the whole list, so that a row which a newer file lacks is marked deleted. Not for lists that
+    come in several files that count at once.
     allow_extra: columns that are not declared are sealed in quarantine and reported, and the rest lands; without it
     they make the whole file a changed file.
     """
@@ -182,6 +184,7 @@ class Mapping(Settings):
     null_texts: tuple[str, ...] = DEFAULT_NULLS
     header_sha256: Annotated[str, Key(pattern=r"^[0-9a-f]{64}$")] | None = None
     allow_extra: bool = False
+    full_list: bool = False
 
     @field_validator("columns")
     @classmethod
@@ -246,6 +249,8 @@ class Mapping(Settings):
             raise ValueError("a column of the key must land: it cannot be dropped or kept in the vault")
         if not any(columns[name].required for name in self.key):
             raise ValueError("at least one column of the key must be required")
+        if self.full_list and self.kind == "event":
+            raise ValueError("full_list is for an entity: what happened does not vanish")
         if (self.kind == "event") != (self.event_time is not None):
             raise ValueError("event_time is for kind event, and an event needs it")
         if self.event_time and columns[self.event_time].type not in ("date", "timestamp"):
@@ -281,6 +286,7 @@ class Mapping(Settings):
             kind=self.kind,
             event_time=self.event_time,
             full_sync_every=None,
+            full_list=self.full_list,
             person=self.person,
             doc=self.doc,
         )

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -103,6 +103,10 @@ class DroppedFile:
     size: int
     modified_ns: int
 
+    @property
+    def modified_at(self) -> datetime:
+        return datetime.fromtimestamp(self.modified_ns / 1e9, UTC)
+
     def is_unchanged(self) -> bool:
         found = self.path.stat()
         return (found.st_size, found.st_mtime_ns) == (self.size, self.modified_ns)
@@ -140,7 +144,8 @@ class DropFolder:
         return {name: mapping.contract for name, mapping in self._mappings.items()}
 
     def windows(self, resource: Resource, *, since: datetime | None, until: datetime, full: bool) -> list[Window]:
-        """One window for each finished file, the oldest first; which of them are new, the ledger knows.
+        """One window for each finished file, the oldest first; which of them are new, the ledger knows. Of copies the
+        newest counts.
 
         `since` and `until` do not matter: a file counts by its content, not by the time when it came.
         Raises PermanentError when the folder is not there, or holds a file that may not be read.
@@ -149,12 +154,12 @@ class DropFolder:
         seen = Seen(self._notes / f"{resource.name}.json" if self._notes else None)
         for path, name in self._candidates(resource.name):
             file = self._settled(resource.name, path, name, seen)
-            if file is not None:
-                found.setdefault(file.token, file)
+            if file is not None and (file.token not in found or found[file.token].modified_ns < file.modified_ns):
+                found[file.token] = file
         seen.keep()
         files = sorted(found.values(), key=lambda file: (file.modified_ns, file.name))
         self._files |= {(resource.name, file.token): file for file in files}
-        return [Window("file", file.token) for file in files]
+        return [Window("file", file.token, end=file.modified_at) for file in files]
 
     def pull(self, resource: Resource, window: Window) -> Iterator[Batch]:
         """The file's rows; or, where the whole file is wrong, one reject that stands for it.
