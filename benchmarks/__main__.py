@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = (
     [sys.executable, "-m", "benchmarks.roster"],
-    [sys.executable, str(ROOT / "benchmarks" / "usage_day.py")],
+    [sys.executable, "-m", "benchmarks.usage_day"],
     [sys.executable, "-m", "benchmarks.learnplatform"],
 )
 

@@ -1,38 +1,46 @@
-"""A simulated school day of filter events, landed, built into fct_student_tool_day, against one hand-written query.
+"""A simulated school day of filter events, from landed to published, against one hand-written query for the fact.
 
-    python benchmarks/usage_day.py [--events 2000000] [--students 30000]
+    python -m benchmarks.usage_day [--events 2000000] [--students 30000]
 
-The hand-written query reads the same Parquet files and gives the same rows (compared at the end). dbt's start-up is
-reported apart. The models' time includes what the query does not make: unmatched use, the tests, every other model.
+The district is published once with its roster; then a batch of one event, which shows what any batch costs however
+small it is, and then the day. Every stage is the function that `uptake run` and the DAGs call. dbt's start-up is
+reported apart. The query reads the same Parquet files and gives the same rows of fct_student_tool_day (compared at
+the end); all other marts, tests, checks and the snapshot are what the first ratio has and the query has not.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+from sqlalchemy import select
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "warehouse"))
 from lake import DISTRICT, Lake, at, enrollment, roster, user
 
+from benchmarks.report import Line, show
+from uptake import pipeline
 from uptake.contracts import Window
 from uptake.landing import ledger
 from uptake.landing.ledger import At, Record
 from uptake.landing.writer import WindowWriter
+from uptake.operations.models import Outcome
 from uptake.sources.registry import warehouse_resources
-from uptake.warehouse.dbt import build_warehouse, target_dir
+from uptake.warehouse.dbt import target_dir
 
-USAGE = (
+GOAL = 2.0
+DAY = date(2026, 3, 3)  # a Tuesday
+FACT = (
     "int_local_quarter",
     "int_usage_address",
     "int_usage_person",
@@ -40,6 +48,17 @@ USAGE = (
     "int_usage_person_day",
     "fct_student_tool_day",
 )
+
+STAGES = {
+    "fact": "models behind the fact",
+    "other_models": "all other models",
+    "tests": "dbt's tests",
+    "around_dbt": "what is new is found and remembered",
+    "candidate": "candidate snapshot",
+    "checks": "checks",
+    "publication": "publication",
+    "dbt_startup": "not counted: dbt's start-up",
+}
 
 # Same rules as the models: a request counts once; the path before the host before the domain; sessions by idle gap.
 QUERY = """
@@ -95,25 +114,52 @@ group by all
 """
 
 
-def land_day(lake: Lake, events: int, students: int, seed: int = 7) -> None:
-    """Events of one Tuesday, 06:00 to 20:00 local, in windows of an hour; about 1 in 200 arrives twice."""
-    generator = np.random.default_rng(seed)
-    labels = np.array([f"{number:032x}" for number in generator.integers(2**62, size=students)])
-    urls = np.array(
-        ["mathgym.example", "app.mathgym.example", "docs.bigco.example/document", "docs.bigco.example/forms"]
-        + [f"site{number}.example" for number in range(400)]
-    )
-    shares = np.r_[[0.15, 0.05, 0.15, 0.05], np.full(400, 0.6 / 400)]
-    # people browse in bouts: a start for each bout, and small steps inside it
-    bouts = events // 40
-    person = np.repeat(generator.integers(students, size=bouts), 40)
-    start = np.repeat(generator.normal(6 * 3600, 2.5 * 3600, size=bouts).clip(0, 13 * 3600), 40)
-    step = generator.exponential(45, size=(bouts, 40)).cumsum(axis=1).ravel()
-    when = np.datetime64("2026-03-03T12:00:00", "us") + ((start + step) * 1e6).astype("timedelta64[us]")
-    url = generator.choice(len(urls), p=shares, size=len(person))
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Seconds of one batch's way from landed to published. dbt_startup is not part of any other figure."""
+
+    fact: float
+    other_models: float
+    tests: float
+    around_dbt: float  # what is landed is found and remembered
+    candidate: float
+    checks: float
+    publication: float
+    dbt_startup: float
+
+    @property
+    def build(self) -> float:
+        return self.fact + self.other_models + self.tests + self.around_dbt
+
+    @property
+    def published(self) -> float:
+        return self.build + self.candidate + self.checks + self.publication
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Columns of a day's events: who (a number of a student), when (UTC), and which of `urls`."""
+
+    person: np.ndarray
+    when: np.ndarray
+    url: np.ndarray
+
+
+def labels(students: int) -> np.ndarray:
+    """What the door makes of the students' e-mail addresses."""
+    return np.array([f"{number:032x}" for number in np.random.default_rng(7).integers(2**62, size=students)])
+
+
+def urls() -> np.ndarray:
+    known = ["mathgym.example", "app.mathgym.example", "docs.bigco.example/document", "docs.bigco.example/forms"]
+    return np.array(known + [f"site{number}.example" for number in range(400)])
+
+
+def land_roster(lake: Lake, students: int) -> None:
+    """All but 3 in 100 of the people that the filter sees are students of the roster."""
     users = [
         user(f"{number:032x}", "03" if number % 2 else "04", "north" if number % 2 else "south", email=str(label))
-        for number, label in enumerate(labels[: int(students * 0.97)])
+        for number, label in enumerate(labels(students)[: int(students * 0.97)])
     ]
     base = {"status": "active", "dateLastModified": at("2025-08-01T12:00:00")}
     lake.land("oneroster", "users", [base | row for row in users])
@@ -122,30 +168,50 @@ def land_day(lake: Lake, events: int, students: int, seed: int = 7) -> None:
         "enrollments",
         [enrollment(f"e{row['sourcedId']}", row["sourcedId"], row["primaryOrg_sourcedId"]) for row in users],
     )
+
+
+def school_day(on_date: date, events: int, students: int) -> Day:
+    """06:00 to 20:00 local. People browse in bouts: a start for each bout, and small steps inside it."""
+    generator = np.random.default_rng(on_date.toordinal())
+    shares = np.r_[[0.15, 0.05, 0.15, 0.05], np.full(400, 0.6 / 400)]
+    size = min(events, 40)
+    bouts = events // size
+    person = np.repeat(generator.integers(students, size=bouts), size)
+    start = np.repeat(generator.normal(6 * 3600, 2.5 * 3600, size=bouts).clip(0, 13 * 3600), size)
+    step = generator.exponential(45, size=(bouts, size)).cumsum(axis=1).ravel()
+    dawn = np.datetime64(on_date, "us") + np.timedelta64(12, "h")
+    when = dawn + ((start + step) * 1e6).astype("timedelta64[us]")
+    return Day(person, when, generator.choice(len(shares), p=shares, size=len(person)))
+
+
+def land_day(lake: Lake, on_date: date, events: int, students: int) -> None:
+    """The day in windows of an hour; about 1 event in 200 arrives twice."""
+    day = school_day(on_date, events, students)
+    generator = np.random.default_rng(on_date.toordinal() + 1)
     resource = warehouse_resources()["umbrella", "activity"]
-    keys = np.array([f"{number:064x}" for number in generator.integers(2**62, size=len(person))])
+    count = len(day.person)
     everything = pa.table(
         {
-            "timestamp": pa.array(when).cast(pa.timestamp("us", tz="UTC")),
-            "user_label": labels[person],
-            "device_label": pa.nulls(len(person), pa.string()),
-            "network_label": np.full(len(person), "campus"),
-            "identity_type": np.full(len(person), "user"),
-            "verdict": np.where(generator.random(len(person)) < 0.03, "blocked", "allowed"),
-            "domain": urls[url],
-            "url": urls[url],
-            "type": np.full(len(person), "proxy"),
-            "categories": pa.array([["Education"]] * len(person), pa.list_(pa.string())),
-            "event_key": keys,
+            "timestamp": pa.array(day.when).cast(pa.timestamp("us", tz="UTC")),
+            "user_label": labels(students)[day.person],
+            "device_label": pa.nulls(count, pa.string()),
+            "network_label": np.full(count, "campus"),
+            "identity_type": np.full(count, "user"),
+            "verdict": np.where(generator.random(count) < 0.03, "blocked", "allowed"),
+            "domain": urls()[day.url],
+            "url": urls()[day.url],
+            "type": np.full(count, "proxy"),
+            "categories": pa.array([["Education"]] * count, pa.list_(pa.string())),
+            "event_key": np.array([f"{number:064x}" for number in generator.integers(2**62, size=count)]),
         },
         schema=resource.landed_schema,
     )
-    hour = (when - np.datetime64("2026-03-03T00:00:00", "us")).astype("timedelta64[h]").astype(int)
-    again = generator.random(len(person)) < 0.005  # the next window brings them again
+    hour = (day.when - np.datetime64(on_date, "us")).astype("timedelta64[h]").astype(int)
+    again = generator.random(count) < 0.005  # the next window brings them again
     for number in sorted(set(hour.tolist())):
         rows = everything.filter(pa.array((hour == number) | (again & (hour == number - 1))))
         place = At(DISTRICT, "filter", "activity")
-        window = Window("file", f"hour-{number}")
+        window = Window("file", f"{on_date}-hour-{number}")
         with WindowWriter(lake.project.lake, place, window.token, resource) as writer:
             writer.add(rows)
             file = writer.finish()
@@ -153,6 +219,40 @@ def land_day(lake: Lake, events: int, students: int, seed: int = 7) -> None:
             lake.project.operations, place, window, run_id="bench", namespace="umbrella", file=file, quarantined=(),
             record=Record("land", rows_in=rows.num_rows, rows_out=rows.num_rows, rows_quarantined=0), is_entity=False,
         )  # fmt: skip
+
+
+def to_published(lake: Lake) -> Way:
+    """Build, check and publish what is landed."""
+    project = lake.project
+    summary = pipeline.build(project, DISTRICT)
+    results = json.loads((target_dir(project, DISTRICT) / "run_results.json").read_text())["results"]
+    spent = {result["unique_id"]: result["execution_time"] for result in results}
+    fact = sum(spent.get(f"model.uptake.{name}", 0.0) for name in FACT)
+    tests = sum(seconds for name, seconds in spent.items() if name.startswith("test."))
+    started = time.perf_counter()
+    checked = pipeline.check(project, DISTRICT)
+    after_check = time.perf_counter()
+    if checked.failed_critical:
+        raise SystemExit(f"the day is not fit to be published: {checked.failed_critical}")
+    pipeline.publish(project, DISTRICT)
+    done = time.perf_counter()
+    candidate = seconds_of_candidate(lake)
+    return Way(
+        fact=fact,
+        other_models=sum(spent.values()) - fact - tests,
+        tests=tests,
+        around_dbt=summary.seconds - summary.dbt_startup_seconds - sum(spent.values()),
+        candidate=candidate,
+        checks=after_check - started - candidate,
+        publication=done - after_check,
+        dbt_startup=summary.dbt_startup_seconds,
+    )
+
+
+def seconds_of_candidate(lake: Lake) -> float:
+    query = select(Outcome.details).where(Outcome.step == "check").order_by(Outcome.id.desc()).limit(1)
+    with lake.project.operations.connect() as connection:
+        return float((connection.execute(query).scalar() or {})["candidate_seconds"])
 
 
 def main() -> None:
@@ -166,26 +266,40 @@ def main() -> None:
     try:
         lake = Lake(root)
         roster(lake)
-        build_warehouse(lake.project, DISTRICT)  # an empty year: the day below is then an ordinary increment
-        land_day(lake, options.events, options.students)
-        summary = build_warehouse(lake.project, DISTRICT)
-        results = json.loads((target_dir(lake.project, DISTRICT) / "run_results.json").read_text())["results"]
-        seconds = {result["unique_id"].split(".")[2]: result["execution_time"] for result in results}
-        models = sum(seconds.get(name, 0.0) for name in USAGE)
+        land_roster(lake, options.students)
+        to_published(lake)
+        land_day(lake, DAY - timedelta(days=1), 1, options.students)
+        fixed = to_published(lake)
+        land_day(lake, DAY, options.events, options.students)
+        way = to_published(lake)
         by_hand, is_equal = hand_written(lake)
     finally:
         if options.keep is None:
             shutil.rmtree(root, ignore_errors=True)
-    print(f"machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores, DuckDB {duckdb.__version__}")
-    print(f"events: {options.events:,}, students: {options.students:,}, same rows: {is_equal}")
-    print(f"hand-written query        {by_hand:6.2f} s")
-    print(f"models behind the fact    {models:6.2f} s   ratio {models / by_hand:.2f}")
-    print(f"whole build without dbt's start-up {summary.seconds - summary.dbt_startup_seconds:.2f} s")
-    print(f"dbt's start-up            {summary.dbt_startup_seconds:6.2f} s")
-    for name in USAGE:
-        print(f"  {name:24} {seconds.get(name, 0.0):6.2f} s")
+    tell(fixed, way, by_hand, options.events)
     if not is_equal:
         raise SystemExit("the query and the fact differ")
+
+
+def tell(fixed: Way, way: Way, by_hand: float, events: int) -> None:
+    def line(what: str, seconds: float, goal: float) -> Line:
+        ratio = seconds / by_hand
+        return Line(
+            what, f"{seconds:.1f} s", f"one query {by_hand:.1f} s", ratio, f"at most {goal:g} times", ratio <= goal
+        )
+
+    what = f"a day of {events:,} filter events"
+    show(
+        [
+            line(f"{what}, landed to the fact", way.fact, GOAL),
+            line(f"{what}, landed to published", way.published, GOAL),
+            line("of that, what a batch of one event costs too", fixed.published, GOAL),
+            line("of that, what the events cost", way.published - fixed.published, GOAL),
+        ]
+    )
+    print("                                         the day   one event")
+    for name, text in STAGES.items():
+        print(f"  {text:38} {getattr(way, name):6.2f} s    {getattr(fixed, name):6.2f} s")
 
 
 def hand_written(lake: Lake) -> tuple[float, bool]:
@@ -193,19 +307,21 @@ def hand_written(lake: Lake) -> tuple[float, bool]:
         name: [
             str(lake.project.lake / row.path)
             for row in ledger.live_files(lake.project.operations, DISTRICT, source, name)
+            if name != "activity" or row.window_token.startswith(f"{DAY}-")
         ]
         for source, name in (("filter", "activity"), ("sis", "users"))
     }
     query = QUERY.format(files=files["activity"], users=files["users"])
     with duckdb.connect(
-        str(lake.project.warehouse(DISTRICT)), config={"memory_limit": "2GB", "threads": 2}
+        str(lake.project.warehouse(DISTRICT)),
+        config={"memory_limit": "2GB", "threads": 2, "preserve_insertion_order": False},
     ) as connection:
         connection.execute("set TimeZone = 'UTC'")
         started = time.perf_counter()
         connection.execute(f"create temp table by_hand as {query}")
         seconds = time.perf_counter() - started
         columns = "student_key, tool_key, on_date, is_in_school, active_minutes, sessions, events"
-        fact = f"select {columns} from marts.fct_student_tool_day"
+        fact = f"select {columns} from marts.fct_student_tool_day where on_date = '{DAY}'"
         different = connection.execute(
             f"select count(*) from ((from by_hand except all {fact}) union all ({fact} except all from by_hand))"
         ).fetchall()

@@ -395,11 +395,14 @@ def check(project: Project, district_id: str, *, run_id: str | None = None) -> C
     district = project.district(district_id)
     run_id = run_id or new_run_id()
     with _recorded(project, district, "check", run_id) as record:
+        started = time.monotonic()
         candidate = make_candidate(project, district, run_id)
+        candidate_seconds = time.monotonic() - started
         summary = run_checks(project, district, candidate, run_id)
         failed = len(summary.failed_critical) + len(summary.failed_warning)
         record.details = {
             "snapshot": candidate.id,
+            "candidate_seconds": round(candidate_seconds, 2),
             "passed": summary.passed,
             "failed_critical": [failure.check_id for failure in summary.failed_critical],
             "failed_warning": [failure.check_id for failure in summary.failed_warning],

@@ -21,6 +21,7 @@ import great_expectations as gx
 import great_expectations.expectations as gxe
 from great_expectations.checkpoint import CheckpointResult
 from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+from great_expectations.core.batch_definition import BatchDefinition
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context import EphemeralDataContext
 from great_expectations.data_context.types.base import (
@@ -28,6 +29,8 @@ from great_expectations.data_context.types.base import (
     InMemoryStoreBackendDefaults,
     ProgressBarsConfig,
 )
+from great_expectations.datasource.fluent import SQLDatasource
+from great_expectations.datasource.fluent.sql_datasource import QueryAsset, TableAsset
 from great_expectations.execution_engine import sqlalchemy_execution_engine
 
 from uptake.errors import PermanentError
@@ -37,6 +40,7 @@ from uptake.warehouse.snapshot import MEMORY_LIMIT, Audience
 
 KEEP_RUNS = 20
 CANARY_ROWS = "SELECT * FROM (VALUES (1, 'one'), (2, 'two'), (3, NULL)) AS canary (number, word)"
+WHOLE = "whole"
 _SITE = "site"
 _DIALECTS = "_PERSISTED_CONNECTION_DIALECTS"
 
@@ -60,22 +64,15 @@ def validate(
     with _context(stores, site) as context:
         validations = {}
         for audience, file in files.items():
-            source = context.data_sources.add_sql(
-                audience,
-                connection_string=f"duckdb:///{file}?access_mode=read_only&memory_limit={MEMORY_LIMIT}",
-                create_temp_table=False,
-            )
             canaries = Suite("canary", audience, "canary", _canaries(), query=CANARY_ROWS)
-            for suite in [canaries, *(suite for suite in suites if suite.audience == audience)]:
-                asset = (
-                    source.add_query_asset(suite.name, query=suite.query)
-                    if suite.query
-                    else source.add_table_asset(suite.name, table_name=suite.table)
-                )
+            asked_here = [canaries, *(suite for suite in suites if suite.audience == audience)]
+            # Whole: with each asset that is added to a source by itself, all of its settings are written again.
+            source = context.data_sources.add_sql(_source(audience, file, asked_here))
+            for suite in asked_here:
                 definition = context.validation_definitions.add(
                     gx.ValidationDefinition(
                         name=suite.name,
-                        data=asset.add_batch_definition_whole_table("whole"),
+                        data=source.get_asset(suite.name).get_batch_definition(WHOLE),
                         suite=context.suites.add(
                             gx.ExpectationSuite(name=suite.name, expectations=list(suite.expectations))
                         ),
@@ -98,6 +95,22 @@ def validate(
     if sorted(result.check_id for result in results) != sorted(asked):
         raise CheckerBroken(f"{len(asked)} expectations were asked and {len(results)} answered")
     return results
+
+
+def _source(audience: Audience, file: Path, suites: Sequence[Suite]) -> SQLDatasource:
+    """One of the candidate's files, with an asset for each suite."""
+    whole = [BatchDefinition(name=WHOLE)]
+    return SQLDatasource(
+        name=audience,
+        connection_string=f"duckdb:///{file}?access_mode=read_only&memory_limit={MEMORY_LIMIT}",
+        create_temp_table=False,
+        assets=[
+            QueryAsset(name=suite.name, query=suite.query, batch_definitions=whole)
+            if suite.query
+            else TableAsset(name=suite.name, table_name=suite.table, batch_definitions=whole)
+            for suite in suites
+        ],
+    )
 
 
 def check_id(expectation: Any) -> str:
