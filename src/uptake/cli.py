@@ -20,6 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from uptake.errors import CheckError, ConfigError, TransientError, UptakeError
+from uptake.evidence.cli import study_app
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -52,6 +53,7 @@ quarantine_app = typer.Typer(
     "Nothing is dropped: `uptake quarantine list`, then `show`, then mend the mapping or the source and `replay`.",
 )
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(study_app, name="study")
 out = Console()
 err = Console(stderr=True)
 

@@ -238,7 +238,9 @@ def sample(plan: StudyPlan, rows: Eligible, outcome: Outcome) -> tuple[Sample, t
             flow.append(_step(step, t[keep], other[keep]))
 
     places = [plan.cluster, plan.site, plan.weight, plan.unit, plan.treatment.received, plan.treatment.dose]
-    need("with known places and weights", [*(c for c in places if c), *plan.block, *plan.matching.exact])
+    need(
+        "with known places and weights", [*(c for c in places if c), *plan.block, *plan.scale_by, *plan.matching.exact]
+    )
     if plan.period is not None:
         known = is_one_of(frame[plan.period.column], (*plan.period.before, *plan.period.after))
         keep &= known
@@ -248,6 +250,11 @@ def sample(plan: StudyPlan, rows: Eligible, outcome: Outcome) -> tuple[Sample, t
     y = outcome_values(frame, outcome)
     keep &= ~np.isnan(y)
     flow.append(_step("with a known outcome", t[keep], other[keep]))
+    if plan.scale_by:
+        scaled, frame = _scaled(plan, frame, y, keep & (t == 0) & ~other.any(axis=1))
+        y = y if outcome.kind == "binary" else scaled
+        keep &= ~np.isnan(scaled)
+        flow.append(_step("on a scale that the comparison group gives", t[keep], other[keep]))
     frame = frame[keep]
     x, names, n_baseline = covariates(plan, frame)
     weight = numeric(frame[plan.weight]) if plan.weight else None
@@ -281,6 +288,29 @@ def sample(plan: StudyPlan, rows: Eligible, outcome: Outcome) -> tuple[Sample, t
     if plan.period is None and made.unit is not None and len(np.unique(made.unit)) < len(made.unit):
         raise ContractError(f"column {plan.unit} repeats itself", remedy="give one row for each student.")
     return made, tuple(flow)
+
+
+def _scaled(
+    plan: StudyPlan, frame: pd.DataFrame, y: np.ndarray, comparison: np.ndarray
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Outcome and numeric baselines as standard deviations from the comparison group's mean, within `scale_by`; NaN
+    where fewer than two of the comparison group, or two alike, leave no scale."""
+    group = _codes(frame, plan.scale_by)
+    if group is None:
+        return y, frame
+    size = int(group.max()) + 1
+
+    def scaled(values: np.ndarray) -> np.ndarray:
+        base = comparison & ~np.isnan(values) & (group >= 0)
+        n = np.bincount(group[base], minlength=size)
+        mean = np.bincount(group[base], values[base], minlength=size) / np.maximum(n, 1)
+        squares = np.bincount(group[base], (values[base] - mean[group[base]]) ** 2, minlength=size)
+        spread = np.sqrt(squares / np.maximum(n - 1, 1))
+        spread = np.where((n > 1) & (spread > 0), spread, np.nan)
+        return np.where(group >= 0, (values - mean[group]) / spread[group], np.nan)
+
+    changed = {name: scaled(numeric(frame[name])) for name in plan.baseline if not is_categorical(plan, frame[name])}
+    return scaled(y), frame.assign(**changed)
 
 
 def _amount(frame: pd.DataFrame, name: str | None) -> np.ndarray | None:

@@ -27,6 +27,7 @@ EQUIVALENT, ADJUSTABLE = 0.05, 0.25
 LARGE_SAMPLE, SITES = 350, 2
 SMALLEST_DF = 4.0  # below it the t test is not to be trusted even with CR2: Tipton 2015, doi 10.1037/met0000011
 GOOD_OVERLAP, LEAST_OVERLAP = 0.90, 0.50  # ours
+UNLIKELY_LOTS = 0.001  # ours
 STRONG_INSTRUMENT = 10.0  # first-stage F: Staiger & Stock 1997
 
 
@@ -59,6 +60,8 @@ def judge(plan: StudyPlan, rows: Eligible, result: DesignResult, balance: list[B
     gates = [_students(plan, result), _sites(plan, result), _clusters(result)]
     if plan.design == "randomised":
         gates.append(_attrition(plan, rows, result))
+        if result.sample.n_baseline:
+            gates.append(_lots(result))
     gates.append(_equivalence(plan, balance))
     if result.overlap is not None:
         gates.append(_overlap(result))
@@ -155,6 +158,23 @@ def _attrition(plan: StudyPlan, rows: Eligible, result: DesignResult) -> Gate:
         meaning = f"{found}: high. The draw of lots no longer makes the arms alike; only their baseline can show it."
     limit = "WWC boundary: " + (f"{cautious:.1f} / {optimistic:.1f} points" if cautious and optimistic else "none left")
     return Gate(name="attrition", status=status, figure=round(differential, 3), limit=limit, meaning=meaning)  # type: ignore[arg-type]
+
+
+def _lots(result: DesignResult) -> Gate:
+    """Would lots have dealt so unequal a baseline? The test is the estimate's own, of the baseline as outcome, allowing
+    for how many baselines there are. A study that fails it was hardly randomised (limit ours)."""
+    rows, p = result.sample, 1.0
+    for i in range(rows.n_baseline):
+        if np.ptp(rows.x[:, i]) > 0:
+            other = rows.other if rows.other.shape[1] else None
+            of = fit(rows.x[:, i], rows.t, other, block=rows.block, cluster=rows.cluster, weight=rows.weight)
+            spread = of.spread()
+            p = min(p, inference.p_value(float(of.estimate[0]), spread.se, spread.df) * rows.n_baseline)
+    is_plausible = p >= UNLIKELY_LOTS
+    meaning = f"Lots would deal a baseline as unequal as this with probability {p:.2g}"
+    meaning += "." if is_plausible else ": these groups were hardly drawn by lot. Plan a matched comparison instead."
+    status: Status = "passed" if is_plausible else "failed"
+    return Gate(name="lots", status=status, figure=p, limit=f"{UNLIKELY_LOTS} (ours)", meaning=meaning)
 
 
 def _equivalence(plan: StudyPlan, balance: list[Balance]) -> Gate:

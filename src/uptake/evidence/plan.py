@@ -125,7 +125,9 @@ class StudyPlan(_Part):
     """Everything that could be chosen after seeing an answer, chosen before. Another plan is another study.
 
     meaningful_effect and g are in standard deviations (Hedges g; Cox index for a binary outcome). cluster: the unit
-    that was assigned or that chose (school, class); site: where one arm must not be alone, the cluster when left out.
+    that was assigned or that chose (school, class); site: where one arm must not be alone, the cluster when left out;
+    scale_by: where scores of several grades or tests meet, outcomes and baselines become standard deviations from the
+    mean of the comparison group of the same grade or test.
     """
 
     version: Literal[1] = 1
@@ -146,6 +148,7 @@ class StudyPlan(_Part):
     cluster: str | None = None
     site: str | None = None
     block: tuple[str, ...] = ()
+    scale_by: tuple[str, ...] = ()
     weight: str | None = None
     period: Period | None = None
     matching: Matching = Matching()
@@ -203,7 +206,8 @@ class StudyPlan(_Part):
         treatment, named = self.treatment, [condition.column for condition in self.population]
         single = (self.unit, self.cluster, self.site, self.weight, treatment.received, treatment.dose)
         named += [treatment.column, *(column for column in single if column)]
-        named += [*self.baseline, *self.covariates, *self.block, *self.matching.exact, *self.subgroups]
+        named += [*self.baseline, *self.covariates, *self.block, *self.scale_by, *self.matching.exact]
+        named += [*self.subgroups]
         named += [*self.alternative_treatments, *([self.period.column] if self.period else ())]
         return tuple(dict.fromkeys(named))
 

@@ -83,14 +83,14 @@ def _blocked(  # noqa: PLR0911 - one for each gate
             f"There are too few groups to tell whether {plan.tool} makes a difference in {outcome}: {gate.meaning} "
             f"More {plan.cluster} groups are needed, not more students in these."
         )
-    attrition = gates.get("attrition")
     baseline = gates.get("baseline")
+    if gate := failed("lots"):
+        return "failed_balance", (
+            f"This trial cannot answer whether {plan.tool} makes a difference in {outcome}: {gate.meaning}"
+        )
     if plan.design == "randomised":
-        if (
-            attrition
-            and attrition.status == "failed"
-            and (not baseline or baseline.status in ("failed", "not_applicable"))
-        ):
+        attrition = failed("attrition")
+        if attrition and (baseline is None or baseline.status in ("failed", "not_applicable")):
             return "failed_attrition", (
                 f"Too many students have no {outcome} to tell what {plan.tool} did: {attrition.meaning} "
                 + ("No baseline is at hand." if not baseline or baseline.figure is None else baseline.meaning)

@@ -1,0 +1,151 @@
+"""`uptake study`: plan it, run it, show it. The plan is on record before an outcome is read."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from uptake.evidence.store import RecordedStudy
+    from uptake.project import Project
+
+study_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Does a tool make a difference? Plan a study, run it, read its verdict.\n\n"
+    "Write a plan (docs/evidence.md), `uptake study plan plan.yaml`, then `uptake study run` with the id it gives.",
+)
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="UPTAKE_CONFIG", help="Configuration; `./uptake.yaml` when left out."),
+]
+TableOption = Annotated[
+    Path | None,
+    typer.Option("--table", "-t", exists=True, dir_okay=False, help="CSV or Parquet; the district's marts without it."),
+]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="From `uptake study list`; its first characters do.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+@study_app.command("plan")
+def plan_command(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The plan, as YAML.")],
+    config: ConfigOption = None,
+    table: TableOption = None,
+) -> None:
+    """Freeze a plan and put it on record. With a table: look whether its columns are there (no value is read).
+
+    Example: `uptake study plan mathspring.yaml`
+    """
+    from uptake.errors import ContractError
+    from uptake.evidence import store
+    from uptake.evidence.data import read_columns
+    from uptake.evidence.plan import read_plan
+
+    with _exits():
+        plan = read_plan(file)
+        if table is not None:
+            missing = sorted({*plan.columns, *plan.outcome_columns} - set(read_columns(table)))
+            if missing:
+                raise ContractError(f"{table.name} has no column {', '.join(missing)}", remedy="mend the plan.")
+        study = store.record(_project(config).operations, plan)
+        typer.echo(f"{study.short}  planned {study.planned_at:%Y-%m-%d %H:%M} UTC  {plan.question}")
+        typer.echo(f"Run it: uptake study run {study.short}")
+
+
+@study_app.command("run")
+def run_command(
+    identifier: IdArgument, config: ConfigOption = None, table: TableOption = None, as_json: JsonOption = False
+) -> None:
+    """Run a plan that is on record, and put the result on record.
+
+    Examples: `uptake study run 3f9a1c`, `uptake study run 3f9a1c --table students.csv`
+    """
+    from uptake.evidence import store
+    from uptake.evidence.data import read_table
+    from uptake.evidence.marts import read_marts
+    from uptake.evidence.run import run_study
+
+    with _exits():
+        project = _project(config)
+        study = store.find(project.operations, identifier)
+        data = read_table(study.plan, table) if table is not None else read_marts(study.plan, project)
+        result = run_study(study.plan, data, told=lambda step: typer.echo(step, err=True))
+        store.keep(project.operations, result)
+        _show(store.find(project.operations, study.hash), as_json)
+
+
+@study_app.command("show")
+def show_command(identifier: IdArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """A study's plan and its newest result, every figure.
+
+    Example: `uptake study show 3f9a1c --json | jq .results[-1].outcomes[0].verdict`
+    """
+    from uptake.evidence import store
+
+    with _exits():
+        _show(store.find(_project(config).operations, identifier), as_json)
+
+
+@study_app.command("list")
+def list_command(
+    config: ConfigOption = None,
+    district: Annotated[str | None, typer.Option("--district", "-d", help="One district; all when left out.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every study on record: when it was planned, how often it ran, what came out.
+
+    Example: `uptake study list`
+    """
+    from uptake.evidence import store
+
+    with _exits():
+        studies = store.all_studies(_project(config).operations, district)
+        rows = [
+            {
+                "id": study.short,
+                "planned_at": study.planned_at.isoformat(timespec="minutes"),
+                "tool": study.plan.tool,
+                "design": study.plan.design,
+                "question": study.plan.question,
+                "runs": len(study.results),
+                "verdict": study.results[-1].verdict.kind if study.results else None,
+            }
+            for study in studies
+        ]
+        if as_json:
+            typer.echo(json.dumps(rows, indent=2))
+            return
+        for row in rows:
+            found = row["verdict"] or "not run yet"
+            typer.echo(f"{row['id']}  {str(row['planned_at'])[:10]}  {row['tool']}: {row['question']}  [{found}]")
+        if not rows:
+            typer.echo("No study is on record.")
+
+
+def _show(study: RecordedStudy, as_json: bool) -> None:
+    from uptake.evidence.printed import as_text
+
+    if as_json:
+        results = [json.loads(result.model_dump_json()) for result in study.results]
+        shown = {"id": study.hash, "planned_at": study.planned_at.isoformat(), "plan": json.loads(study.plan.canonical)}
+        typer.echo(json.dumps(shown | {"results": results}, indent=2))
+    else:
+        typer.echo(as_text(study))
+
+
+def _project(config: Path | None) -> Project:
+    from uptake.project import Project
+
+    return Project.load(config)
+
+
+def _exits() -> AbstractContextManager[None]:
+    """Errors as the whole command line tells them: one message, one exit code."""
+    from uptake import cli
+
+    return cli._exits()
