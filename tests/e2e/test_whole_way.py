@@ -27,6 +27,7 @@ def test_every_count_agrees(whole_way: WholeWay):
     assert [row for row in rows if not row[-1]] == []
     covered = {row[:2] for row in rows}
     landed = whole_way.rows("select source, resource from mart_source_health where rows_landed > 0")
+    assert whole_way.rows("select resource from mart_source_health where data_complete_through is null") == []
     assert len(landed) > 20
     assert set(landed) <= covered
 

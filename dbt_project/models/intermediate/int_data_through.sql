@@ -1,6 +1,6 @@
 -- Through which local date each source's data is complete. A day is complete when a good pull reached past its last bell;
--- a source of dropped days is complete through its latest day. Sources of events come first: a page of use is as fresh as its
--- slowest source of use.
+-- a source of dropped days is complete through its latest day; a dropped list (a register) is known as of the day on which
+-- its newest file was last changed. Sources of events come first: a page of use is as fresh as its slowest source of use.
 with pulled as (
 
   select source, resource, max("until") as through_at
@@ -39,8 +39,32 @@ by_day as (
   from {{ ref("fct_tool_usage_summary") }}
   group by usage_source
 
+),
+
+by_list as (
+
+  -- A file server's clock may be ahead, and a simulated district's is another one than the file's: no later than today.
+  select
+    file.source,
+    file.resource,
+    least(
+      max({{ local_date("file.window_end", "district.time_zone") }}),
+      max({{ local_date("district.as_of_at", "district.time_zone") }})
+    ) as data_complete_through
+  from {{ source("ops", "landed_file") }} as file
+  cross join {{ source("config", "district") }} as district
+  inner join {{ source("config", "source") }} as config_source on config_source.source = file.source
+  where config_source.kind = 'dropfolder'
+    and file.window_mode = 'file'
+    and file.window_end is not null
+    and file.event_max is null
+    and file.superseded_at is null
+  group by file.source, file.resource
+
 )
 
-select source, resource, is_usage, data_complete_through from by_pull
+select source, resource, is_usage, false as is_list, data_complete_through from by_pull
 union all
-select source, resource, is_usage, data_complete_through from by_day
+select source, resource, is_usage, false, data_complete_through from by_day
+union all
+select source, resource, false, true, data_complete_through from by_list
