@@ -1,3 +1,8 @@
+{#- Resources of pushed events, as text for an `in`. -#}
+{% macro pushed_event_resources() -%}
+  'event', 'statement', 'gateway_http', 'gateway_dns', 'zscaler_web'
+{%- endmacro %}
+
 {#- Use that leaders' numbers count: instructional days, and school hours unless the district widened that. -#}
 {% macro counts_for_leaders(is_in_school, count_out_of_school) -%}
   ({{ is_in_school }} or {{ count_out_of_school }})

@@ -167,7 +167,8 @@ class ReceiverSettings(Settings):
 
     requests_per_second: of one key. reserve_mb: disk that the spool leaves free. segment_seconds, segment_mb: when a
     segment of the spool is handed to the pull. max_wait_hours: when nothing was pulled for so long, senders are asked
-    to keep what they have.
+    to keep what they have. allowed_origins: addresses of web pages whose scripts may send, such as
+    https://lessons.example.
     """
 
     max_body_mb: Annotated[float, Field(gt=0, le=1024)] = 16
@@ -177,6 +178,7 @@ class ReceiverSettings(Settings):
     segment_mb: Annotated[float, Field(gt=0, le=1024)] = 64
     segment_seconds: Annotated[float, Field(gt=0, le=3600)] = 15
     max_wait_hours: Annotated[float, Field(gt=0)] = 48
+    allowed_origins: tuple[str, ...] = ()
 
 
 SubgroupDimension = Literal["economic_disadvantage", "disability", "english_learner", "race_ethnicity", "gender"]

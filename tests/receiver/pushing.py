@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fake_source import CATALOGUE, _migrated
 
+from uptake import pipeline
 from uptake.landing import ledger
 from uptake.project import Project
 from uptake.receiver import keys
 from uptake.receiver.app import make_app
+from uptake.sources.registry import open_source
 
 CALIPER_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "caliper"
 
@@ -32,6 +35,10 @@ districts:
     calendar: {{school_years: [{{name: 2025-26, starts_on: 2025-08-18, ends_on: 2026-06-05}}]}}
     sources:
       - {{name: events, kind: caliper, person_pattern: "/users/(.+)$"}}
+      - {{name: statements, kind: xapi}}
+      - {{name: gateway, kind: logpush, format: cloudflare-gateway-http}}
+      - {{name: lookups, kind: logpush, format: cloudflare-gateway-dns}}
+      - {{name: zscaler, kind: logpush, format: zscaler-web, time_zone: America/Chicago}}
   - id: hillside
     name: Hillside
     time_zone: America/Chicago
@@ -72,14 +79,42 @@ def push(project: Project, work: Callable[[httpx.AsyncClient], Awaitable[Any]]) 
     return asyncio.run(run())
 
 
-def post(project: Project, path: str, body: Any, **headers: str) -> httpx.Response:
-    async def work(client: httpx.AsyncClient) -> httpx.Response:
-        sent = {"content": body} if isinstance(body, bytes) else {"json": body}
-        return await client.post(
-            path, headers={name.replace("_", "-"): value for name, value in headers.items()}, **sent
-        )
+class Pushed:
+    """One source of the district, its sender's key, and what came of it."""
 
-    return push(project, work)
+    def __init__(self, project: Project, source: str, *, version: str | None = None) -> None:
+        self.project = project
+        self.source = source
+        self.version = version
+        self.authorization: str | None = f"Bearer {key(project, source).token}"
+
+    def headers(self, content_type: str | None = None) -> dict[str, str]:
+        found = {
+            "Authorization": self.authorization,
+            "X-Experience-API-Version": self.version,
+            "Content-Type": content_type,
+        }
+        return {name: value for name, value in found.items() if value}
+
+    def send(self, method: str, path: str, body: Any = None, *, content_type: str | None = None) -> httpx.Response:
+        """Start the receiver, send one request, stop it."""
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
+        headers = self.headers("application/json" if content_type is None else content_type)
+
+        async def work(client: httpx.AsyncClient) -> httpx.Response:
+            return await client.request(method, path, content=content, headers=headers)
+
+        return self.with_client(work)
+
+    def with_client(self, work: Callable[[httpx.AsyncClient], Awaitable[Any]]) -> Any:
+        return push(self.project, work)
+
+    def pull(self) -> list[dict[str, Any]]:
+        """Pull the source; the rows of its events that count."""
+        pipeline.pull(self.project, "lakeside", self.source)
+        settings = self.project.district("lakeside").source(self.source)
+        resource = next(iter(open_source(settings, None).resources))
+        return landed(self.project, self.source, resource)
 
 
 def key(project: Project, source: str = "events", district: str = "lakeside", sensor: str = "a sensor") -> keys.NewKey:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,20 +13,22 @@ import duckdb
 import httpx
 import pytest
 from lake import CONFIG, DISTRICT, Lake, roster
-from test_usage_fact import make_fact
+from test_usage_fact import make_models
 
 from uptake import pipeline
 from uptake.landing.land import open_door
 from uptake.receiver import keys
 from uptake.receiver.app import make_app
 from uptake.warehouse.dbt import BuildSummary, target_dir
-from uptake.warehouse.prepare import prepare
+from uptake.warehouse.prepare import finish, prepare
 
 PUSHED = (
     CONFIG.replace("state_dir: state", "state_dir: state\nreceiver: {reserve_mb: 0}")
     + """\
     sources:
       - {name: events, kind: caliper}
+      - {name: statements, kind: xapi}
+      - {name: gateway, kind: logpush, format: cloudflare-gateway-http}
 """
 )
 FACT = """
@@ -67,12 +71,27 @@ def send(lake: Lake, requests: list[tuple[str, str, str, Any]]) -> list[httpx.Re
     return asyncio.run(run())
 
 
-def fact(lake: Lake, built: tuple[Lake, BuildSummary]) -> list[tuple[Any, ...]]:
+@contextmanager
+def made(lake: Lake, built: tuple[Lake, BuildSummary]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, after the models' SQL has run."""
     prepare(lake.project, lake.district, models_signature="m")
     with duckdb.connect(str(lake.project.warehouse(DISTRICT))) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        make_fact(connection, target_dir(built[0].project, DISTRICT))
+        for schema in ("staging", "intermediate", "marts"):
+            connection.execute(f"drop schema if exists {schema} cascade; create schema {schema}")
+        make_models(connection, target_dir(built[0].project, DISTRICT), "fct_student_tool_day", "int_event_day_count")
+        yield connection
+
+
+def fact(lake: Lake, built: tuple[Lake, BuildSummary]) -> list[tuple[Any, ...]]:
+    with made(lake, built) as connection:
         return connection.execute(FACT).fetchall()
+
+
+def finish_as_good(lake: Lake) -> None:
+    """What a build leaves behind that succeeded."""
+    work = prepare(lake.project, lake.district, models_signature="m")
+    finish(work)
 
 
 def caliper(number: int, when: str, user: int, **changes: Any) -> dict[str, Any]:
@@ -106,3 +125,85 @@ def test_caliper_events_become_minutes_of_their_tool(built: tuple[Lake, BuildSum
         ("s2", "mathgym", day, True, "event_sessionised", 0.0, 1, 1),
     ]
     assert pushed.query("select sum(events) from intermediate.int_usage_person_day") == [(6,)]
+
+
+def statement(number: int, when: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": f"00000000-0000-4000-8000-{number:012d}",
+        "actor": {"account": {"homePage": "https://canvas.example", "name": "101"}},
+        "verb": {"id": "http://adlnet.gov/expapi/verbs/answered"},
+        "object": {"id": "https://mathgym.example/quiz/5"},
+        "timestamp": f"2026-02-03T{when}Z",
+    } | changes
+
+
+def void(number: int, target: int) -> dict[str, Any]:
+    target_id = f"00000000-0000-4000-8000-{target:012d}"
+    verb = {"id": "http://adlnet.gov/expapi/verbs/voided"}
+    return statement(number, "20:00:00", verb=verb, object={"objectType": "StatementRef", "id": target_id}) | {
+        "timestamp": "2026-03-01T20:00:00Z"
+    }
+
+
+def test_a_statement_that_is_voided_later_counts_no_longer(built: tuple[Lake, BuildSummary], pushed: Lake) -> None:
+    """The voiding comes a month after the statement: the statement's own date is made again."""
+    door, vault = open_door(pushed.project, pushed.district)
+    with vault:
+        who = door.pseudonym("xapi_actor", "https://canvas.example|101")
+    sent = [statement(1, "15:00:00"), statement(2, "15:03:00"), statement(3, "15:05:00")]
+    send(pushed, [("POST", "/xapi/maple/statements", "statements", sent)])
+    pipeline.pull(pushed.project, DISTRICT, "statements")
+    with made(pushed, built) as connection:
+        query = """
+            select identifier, exclusion_reason, sum(events), sum(active_micros) / 60e6
+            from intermediate.int_usage_person_day where source = 'statements' group by all order by 2 nulls first
+        """
+        assert connection.execute(query).fetchall() == [(who, None, 3, 5.0)]
+    finish_as_good(pushed)
+
+    send(pushed, [("POST", "/xapi/maple/statements", "statements", [void(9, 2), void(8, 77)])])
+    pipeline.pull(pushed.project, DISTRICT, "statements")
+    work = prepare(pushed.project, pushed.district, models_signature="m")
+    assert work.dates == {date(2026, 2, 3)}
+    with made(pushed, built) as connection:
+        assert connection.execute(query).fetchall() == [(who, None, 2, 5.0), (who, "voided", 1, 0.0)]
+
+
+def test_pushed_logs_count_as_a_filters(built: tuple[Lake, BuildSummary], pushed: Lake) -> None:
+    door, vault = open_door(pushed.project, pushed.district)
+    with vault:
+        mail = door.pseudonym("email", "kid@maple.k12.example")
+    lines = [
+        {"Datetime": "2026-02-03T15:00:00Z", "Email": "Kid@maple.k12.example", "URL": "https://mathgym.example/a"},
+        {"Datetime": "2026-02-03T15:02:00Z", "Email": "kid@maple.k12.example", "URL": "https://mathgym.example/b"},
+        {
+            "Datetime": "2026-02-03T15:02:30Z",
+            "Email": "kid@maple.k12.example",
+            "HTTPHost": "x.example",
+            "Action": "block",
+        },
+        {
+            "Datetime": "2026-02-03T15:02:40Z",
+            "Email": "kid@maple.k12.example",
+            "URL": "https://ads.example/",
+            "CategoryNames": ["Advertisements"],
+        },
+    ]
+    send(pushed, [("POST", "/logs/maple/cloudflare-gateway-http", "gateway", lines)] * 2)
+    pipeline.pull(pushed.project, DISTRICT, "gateway")
+    with made(pushed, built) as connection:
+        found = connection.execute(
+            """
+            select identifier, minutes_method, exclusion_reason, sum(events), sum(active_micros) / 60e6
+            from intermediate.int_usage_person_day group by all order by 3 nulls first
+            """
+        ).fetchall()
+        counted = connection.execute(
+            "select landed_rows, distinct_rows from intermediate.int_event_day_count"
+        ).fetchall()
+    assert found == [
+        (mail, "filter_sessionised", None, 2, 2.0),
+        (mail, "filter_sessionised", "background", 1, 0.0),
+        (mail, "filter_sessionised", "blocked", 1, 0.0),
+    ]
+    assert counted == [(8, 4)]

@@ -128,7 +128,11 @@ def test_order_splits_and_repeats_do_not_matter(built: tuple[Lake, BuildSummary]
 
 
 def make_fact(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
-    """Run what dbt compiled for the fact and for everything that it is made from."""
+    make_models(connection, target, "fct_student_tool_day")
+
+
+def make_models(connection: duckdb.DuckDBPyConnection, target: Path, *names: str) -> None:
+    """Run what dbt compiled for these models and for everything that they are made from."""
     manifest = json.loads((target / "manifest.json").read_text())
     made: set[str] = set()
 
@@ -149,7 +153,8 @@ def make_fact(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         database = f'"{built_database(manifest)}".'
         connection.execute(f"create {kind} {name} as {compiled.replace(database, '')}")
 
-    make("model.uptake.fct_student_tool_day")
+    for wanted in names:
+        make(f"model.uptake.{wanted}")
 
 
 def built_database(manifest: dict[str, object]) -> str:

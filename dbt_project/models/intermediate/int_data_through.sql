@@ -15,7 +15,7 @@ by_pull as (
   select
     pulled.source,
     pulled.resource,
-    pulled.resource in ('activity', 'page_views', 'event', 'statement', 'request') as is_usage,
+    pulled.resource in ('activity', 'page_views', {{ pushed_event_resources() }}) as is_usage,
     case
       when {{ second_of_day("cast(timezone(district.time_zone, pulled.through_at) as time)") }}
         >= {{ second_of_day("district.school_end") }}

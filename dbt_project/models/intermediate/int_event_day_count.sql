@@ -30,6 +30,26 @@ with landed as (
     true as is_counted
   from {{ source("landing", "caliper__event") }}
 
+  union all
+
+  select
+    _source as source,
+    'statement' as resource,
+    "timestamp" as occurred_at,
+    concat(id, ' ', cast("timestamp" as varchar)) as event_id,
+    true as is_counted
+  from {{ source("landing", "xapi__statement") }}
+
+  union all
+
+  select
+    source,
+    log_format as resource,
+    occurred_at,
+    event_key as event_id,
+    true as is_counted
+  from {{ ref("base_logpush__request") }}
+
 )
 
 select

@@ -8,6 +8,10 @@ with seen as (
   select distinct address from {{ ref("base_canvas__page_views") }}
   union
   select distinct address from {{ ref("base_caliper__event") }}
+  union
+  select distinct address from {{ ref("base_logpush__request") }}
+  union
+  select distinct address from {{ ref("base_xapi__statement") }}
 
 ),
 

@@ -39,6 +39,32 @@ with event as (
     case when is_background then 'background' end as exclusion_reason
   from {{ ref("stg_caliper__event") }}
 
+  union all
+
+  select
+    occurred_at,
+    identifier_kind,
+    identifier,
+    address,
+    source,
+    'event_sessionised' as minutes_method,
+    cast(null as double) as interaction_seconds,
+    case when is_voided then 'voided' when is_background then 'background' end as exclusion_reason
+  from {{ ref("stg_xapi__statement") }}
+
+  union all
+
+  select
+    occurred_at,
+    identifier_kind,
+    identifier,
+    address,
+    source,
+    case when request_type = 'dns' then 'hour_bucket' else 'filter_sessionised' end as minutes_method,
+    cast(null as double) as interaction_seconds,
+    case when verdict = 'blocked' then 'blocked' when is_background then 'background' end as exclusion_reason
+  from {{ ref("stg_logpush__request") }}
+
 )
 
 select

@@ -7,6 +7,10 @@ with seen as (
   select distinct 'canvas_user', user_identifier from {{ ref("base_canvas__page_views") }}
   union
   select distinct identifier_kind, identifier from {{ ref("base_caliper__event") }}
+  union
+  select distinct identifier_kind, identifier from {{ ref("base_logpush__request") }}
+  union
+  select distinct identifier_kind, identifier from {{ ref("base_xapi__statement") }}
 
 )
 

@@ -28,6 +28,7 @@ from uptake.receiver.commit import LaneCommitter
 from uptake.receiver.keys import KeyBook, Sender, presented
 from uptake.receiver.limits import GZIP_MAGIC, NotGzip, Rate, TooLarge, gunzip
 from uptake.receiver.spool import Delivery, Lane, SegmentWriter, SpoolBroken, SpoolFull, open_lane, spool_folder
+from uptake.receiver.xapi import KnownIds
 
 Made = TypeVar("Made")
 log = logging.getLogger("uptake.receiver")
@@ -62,8 +63,10 @@ class Receiver:
         self.settings = project.config.receiver
         self.keys = KeyBook(project)
         self.rate = Rate(self.settings.requests_per_second)
+        self.known_ids = KnownIds.empty()
         self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="spool")
         self._lanes: dict[tuple[str, str, str], tuple[Lane, LaneCommitter]] = {}
+        self._made_keys: dict[tuple[str, str], bytes] = {}
         self._stalled: dict[str, str] = {}
         self._key_lock = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
@@ -154,6 +157,13 @@ class Receiver:
         except SpoolBroken as error:
             log.error("the spool cannot be written: %s", error)
             raise unavailable("spool", "it cannot be kept just now; send it again") from error
+
+    def made_key(self, sender: Sender) -> bytes:
+        """A secret of the sender's district, under which ids are made from content."""
+        name = (sender.district, sender.source)
+        if name not in self._made_keys:
+            self._made_keys[name] = open_lane(self.project, *name, "").event_key
+        return self._made_keys[name]
 
     async def _sender(self, request: Request) -> Sender:
         found = presented(request.headers.get("authorization", ""))

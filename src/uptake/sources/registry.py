@@ -18,8 +18,17 @@ _PLACES = {
     "umbrella": "uptake.sources.umbrella:Umbrella",
     "dropfolder": "uptake.sources.dropfolder:DropFolder",
     "caliper": "uptake.sources.pushed.caliper:Caliper",
+    "xapi": "uptake.sources.pushed.xapi:Xapi",
+    "logpush": "uptake.sources.pushed.logpush:Logpush",
 }
-_OWN_RESOURCES = ("oneroster", "canvas", "umbrella", "caliper")  # kinds whose module declares RESOURCES
+_OWN_RESOURCES = (
+    "oneroster",
+    "canvas",
+    "umbrella",
+    "caliper",
+    "xapi",
+    "logpush",
+)  # kinds whose module declares RESOURCES
 
 
 class _Kinds(Mapping[str, type[Source]]):

@@ -15,6 +15,9 @@ from uptake.warehouse.engine import quoted
 from uptake.warehouse.landing_views import LakeFile, Name, has_plain_dates
 from uptake.warehouse.reference import monday_of
 
+# xAPI: a statement that takes back another one changes the date of that one, not its own.
+STATEMENT: Name = ("xapi", "statement")
+VOIDED: Name = ("xapi", "voided")
 _TAKEN_WHOLE = 2  # a file that spans at most so many dates is taken to have events on each
 
 
@@ -55,6 +58,28 @@ def dates_of(
         rows = connection.execute(f"select distinct {local} from read_parquet(?) where {at} is not null", [paths])
         found.update(row[0] for row in rows.fetchall())
     return found
+
+
+def dates_of_voided(
+    connection: duckdb.DuckDBPyConnection,
+    changed: Iterable[LakeFile],
+    files: Iterable[LakeFile],
+    zone: ZoneInfo,
+) -> set[date]:
+    """District-local dates of the statements that `changed` takes back, however long ago they were made."""
+    voidings = [str(file.path) for file in changed if file.name == VOIDED and file.path.exists()]
+    statements = [str(file.path) for file in files if file.name == STATEMENT]
+    if not voidings or not statements:
+        return set()
+    rows = connection.execute(
+        f"""
+        select distinct cast(timezone({quoted(zone.key)}, "timestamp") as date)
+        from read_parquet($statements)
+        where id in (select statement_id from read_parquet($voidings))
+        """,
+        {"statements": statements, "voidings": voidings},
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def overlapping(

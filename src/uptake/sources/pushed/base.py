@@ -10,6 +10,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Protocol, Self
 
@@ -185,17 +186,26 @@ def term(value: Any) -> str | None:
     return last if _TERM.fullmatch(last) else None
 
 
-def person_finder(settings: PushedSettings, kind: str) -> Callable[[str], str | None] | None:
-    """How to find an identifier of this kind in the sender's own; None where the settings name another kind."""
-    if settings.person_pattern is None or settings.person_kind != kind:
-        return None
-    pattern = re.compile(settings.person_pattern)
+def with_people(resource: Resource, settings: PushedSettings, identifier: Callable[[Any], str | None]) -> Resource:
+    """The resource with the settings' own way from the sender's identifier of an actor to the roster's person.
 
-    def find(identifier: str) -> str | None:
-        found = pattern.search(identifier)
-        return found[1] if found else None
+    `identifier` reads the former from the actor; the pattern is tried before what the field reads by itself.
+    """
+    if settings.person_pattern is None:
+        return resource
+    pattern, wanted = re.compile(settings.person_pattern), _PERSON_FIELDS[settings.person_kind]
 
-    return find
+    def convert(actor: Any) -> str | None:
+        found = pattern.search(identifier(actor) or "")
+        return found[1] if found else given(actor)
+
+    field = next(field for field in resource.fields if field.name == wanted)
+    given = field.convert or (lambda actor: None)
+    changed = replace(field, convert=convert)
+    return replace(resource, fields=tuple(changed if each is field else each for each in resource.fields))
+
+
+_PERSON_FIELDS = {"sis_user": "actor_sis_id", "email": "actor_email", "canvas_user": "actor_canvas_id"}
 
 
 def _segment(window: Window) -> str:

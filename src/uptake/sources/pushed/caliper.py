@@ -11,8 +11,7 @@ In 1.0 an event has no id, `id` and `type` are written `@id` and `@type`, and te
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 import orjson
@@ -26,10 +25,10 @@ from uptake.sources.pushed.base import (
     PushedSource,
     content_key,
     names,
-    person_finder,
     term,
     unpacked,
     uuid_in,
+    with_people,
 )
 
 MEASURE = pa.struct(
@@ -155,7 +154,7 @@ class Caliper(PushedSource):
 
     def __init__(self, settings: CaliperSettings, credential: Credential | None) -> None:
         super().__init__(settings, credential)
-        self._resources = {name: _with_people(resource, settings) for name, resource in RESOURCES.items()}
+        self._resources = {name: with_people(resource, settings, entity_id) for name, resource in RESOURCES.items()}
 
     @property
     def resources(self) -> Mapping[str, Resource]:
@@ -184,20 +183,3 @@ def _event(item: dict[str, Any], event_key: bytes) -> dict[str, Any]:
     if not item.get("eventTime") and item.get("startedAtTime"):
         row["eventTime"] = item["startedAtTime"]
     return row
-
-
-def _with_people(resource: Resource, settings: PushedSettings) -> Resource:
-    """The resource with the settings' own way from an actor's identifier to a person."""
-    wanted = {"sis_user": "actor_sis_id", "email": "actor_email", "canvas_user": "actor_canvas_id"}
-    fields = []
-    for field in resource.fields:
-        find = person_finder(settings, field.identifier or "") if field.name in wanted.values() else None
-        fields.append(replace(field, convert=_either(find, field.convert)) if find and field.convert else field)
-    return replace(resource, fields=tuple(fields))
-
-
-def _either(find: Callable[[str], str | None], given: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
-    def convert(actor: Any) -> str | None:
-        return find(entity_id(actor) or "") or given(actor)
-
-    return convert
