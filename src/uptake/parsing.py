@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from uptake.contracts import Batch, Field, Reject, Resource
+from uptake.rows import Rows
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -45,12 +46,16 @@ class _Misfit:
 _MISFIT = _Misfit()
 
 
-def parse_records(resource: Resource, rows: Sequence[Any]) -> Batch:
+def parse_records(resource: Resource, rows: Sequence[Any] | Rows) -> Batch:
     """JSON objects of one page -> Batch in `resource.schema`; `pulled == len(rows)` and the order is kept.
 
     Names that no field reads and that the contract does not ignore come back in `Batch.unknown`.
     """
     plan = _plan(resource)
+    if isinstance(rows, Rows):
+        if (batch := _from_columns(resource, plan, rows)) is not None:
+            return batch
+        rows = rows.objects()
     unreadable: dict[int, tuple[str, str | None]] = {}
     objects: Sequence[dict[str, Any]] = rows
     if not set(map(type, rows)) <= {dict}:
@@ -144,6 +149,42 @@ def _text(row: Any) -> str:
         return json.dumps(row, default=str)
 
 
+# --- a page, whole -----------------------------------------------------------------------------------------------
+
+
+def _from_columns(resource: Resource, plan: _Plan, rows: Rows) -> Batch | None:
+    """The batch of rows without a fault and without an unknown name; None where any of them needs a closer look."""
+    columns = dict(zip(rows.table.column_names, map(_one_array, rows.table.columns), strict=True))
+    if not columns.keys() <= plan.known:
+        return None
+    for outer, known in plan.inner.items():
+        column = columns.get(outer)
+        if column is not None and pa.types.is_struct(column.type) and not {part.name for part in column.type} <= known:
+            return None
+    page = _Page(rows.objects()) if any(field.convert for field in resource.fields) else None
+    try:
+        typed = [
+            _fit(_reached(columns, path, len(rows)), field.type, field.epoch)
+            if page is None or field.convert is None
+            else _whole(_converted(field.convert, page.values_at(path)), field)
+            for field, path in zip(resource.fields, plan.paths, strict=True)
+        ]
+    except _ARROW_ERRORS:
+        return None
+    batch = _batch(resource, typed, {}, lambda index: "", {})
+    return None if batch.rejects else batch
+
+
+def _reached(columns: Mapping[str, pa.Array], path: Sequence[str], count: int) -> pa.Array:
+    """Values at a path of one or two plain names. Raises ArrowInvalid where the path is another."""
+    if len(path) > 2 or any(part.endswith("[]") for part in path):
+        return _refuse()
+    column = columns.get(path[0], pa.nulls(count))
+    if len(path) == 1 or pa.types.is_null(column.type):
+        return column
+    return _part(column, path[1]) if pa.types.is_struct(column.type) else _refuse()
+
+
 # --- a column, whole ---------------------------------------------------------------------------------------------
 
 
@@ -155,7 +196,7 @@ def _typed(values: list[Any], field: Field) -> tuple[pa.Array, list[int]]:
         return _each(values, field)
 
 
-def _whole(values: list[Any], field: Field) -> pa.Array:  # noqa: PLR0911
+def _whole(values: list[Any], field: Field) -> pa.Array:
     """The column in one go. Raises one of _ARROW_ERRORS when some value needs a closer look.
 
     Arrow's own conversion is trusted only where it is strict: it would cut 5.5 to 5, read False as 0.0 and split "ab"
@@ -169,31 +210,44 @@ def _whole(values: list[Any], field: Field) -> pa.Array:  # noqa: PLR0911
             return pa.array(values, pa.int64()).cast(kind) if set(map(type, values)) <= {int, type(None)} else _refuse()
     if not pa.types.is_boolean(kind) and bool in set(map(type, values)):
         return _refuse()
-    found = pa.array(values)
+    return _fit(pa.array(values), kind, field.epoch)
+
+
+def _fit(found: pa.Array, kind: pa.DataType, epoch: str | None = None) -> pa.Array:  # noqa: PLR0911
+    """JSON values of one type as `kind`. Raises one of _ARROW_ERRORS when some value needs a closer look."""
     if pa.types.is_null(found.type):
         return found.cast(kind)
-    if pa.types.is_string(found.type):
-        return _from_text(found, field)
     if found.type == kind and not pa.types.is_floating(kind):
         return found
+    if pa.types.is_string(found.type):
+        return _from_text(found, kind, epoch)
+    if pa.types.is_string(kind) and pa.types.is_int64(found.type):
+        return found.cast(kind)
     if pa.types.is_floating(kind) and (pa.types.is_integer(found.type) or pa.types.is_floating(found.type)):
         return _finite(found.cast(kind))
-    if pa.types.is_timestamp(kind) and field.epoch and pa.types.is_integer(found.type):
-        return _in_range(pc.multiply_checked(found, _MICROSECONDS[field.epoch]).cast(kind))
-    if pa.types.is_list(kind) and pa.types.is_list(found.type) and pa.types.is_null(found.type.value_type):
-        return found.cast(kind)
+    if pa.types.is_timestamp(kind) and epoch and pa.types.is_integer(found.type):
+        return _in_range(pc.multiply_checked(found, _MICROSECONDS[epoch]).cast(kind))
+    if pa.types.is_list(kind) and pa.types.is_list(found.type):
+        return pa.ListArray.from_arrays(found.offsets, _fit(found.values, kind.value_type), kind, mask=found.is_null())
+    if pa.types.is_struct(kind) and pa.types.is_struct(found.type):
+        parts = [_fit(_part(found, part.name), part.type) for part in kind]
+        return pa.StructArray.from_arrays(parts, fields=list(kind), mask=found.is_null())
     return _refuse()
 
 
-def _from_text(column: pa.Array, field: Field) -> pa.Array:
-    kind = field.type
+def _part(column: pa.Array, name: str) -> pa.Array:
+    """One name's values of a struct column; null where the struct is, or has no such name."""
+    return pc.struct_field(column, name) if column.type.get_field_index(name) >= 0 else pa.nulls(len(column))
+
+
+def _from_text(column: pa.Array, kind: pa.DataType, epoch: str | None) -> pa.Array:
     if pa.types.is_integer(kind):
         return column.cast(kind) if _all_match(column, r"^-?[0-9]+$") else _refuse()
     if pa.types.is_floating(kind):
         return _finite(column.cast(kind))
     if pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
         return column.cast(kind)
-    if pa.types.is_timestamp(kind) and field.epoch is None:
+    if pa.types.is_timestamp(kind) and epoch is None:
         return _in_range(column.cast(kind))
     if pa.types.is_date32(kind):
         return _in_range(column.cast(kind))
@@ -230,7 +284,7 @@ def _typed_text(column: pa.Array, field: Field) -> tuple[pa.Array, list[int]]:
     if pa.types.is_string(field.type):
         return column, []
     try:
-        return _from_text(column, field), []
+        return _from_text(column, field.type, field.epoch), []
     except _ARROW_ERRORS:
         encoded = column.dictionary_encode()
         distinct, wrong = _each(encoded.dictionary.to_pylist(), field)

@@ -113,8 +113,11 @@ class HttpClient:
         params: Mapping[str, Any] | Sequence[tuple[str, Any]] | None = None,
         *,
         is_probe: bool = False,
+        read: Callable[[bytes], Any] = orjson.loads,
     ) -> Answer:
         """`path` under the base URL, or a whole URL that a former answer gave. Raises Transient- or PermanentError.
+
+        read: decodes the body, and raises orjson.JSONDecodeError where it is malformed.
 
         A probe has a small budget. A request after one that got no answer at all is tried once, until one gets an
         answer: a server that is away costs one budget and not one for each of its resources.
@@ -125,9 +128,9 @@ class HttpClient:
         self.require_own(url)
         try:
             if self._is_away:
-                answer = self._ask(url)
+                answer = self._ask(url, read)
             else:
-                answer = (self._retry_probe if is_probe else self._retry)(self._ask, url)
+                answer = (self._retry_probe if is_probe else self._retry)(self._ask, url, read)
         except TransientError as error:
             self._is_away = isinstance(error.__cause__, httpx.TransportError)
             raise
@@ -146,7 +149,7 @@ class HttpClient:
             remedy="check the source's url with the vendor.",
         )
 
-    def _ask(self, url: httpx.URL) -> Answer:
+    def _ask(self, url: httpx.URL, read: Callable[[bytes], Any]) -> Answer:
         place = f"GET {shown(url)}"
         try:
             response = self._client.get(url)
@@ -165,15 +168,15 @@ class HttpClient:
             ) from error
         if response.status_code != 200:
             raise _refusal(response, place, self._connection)
-        return Answer(decoded(response, place), response.headers, response.url, _links(response))
+        return Answer(decoded(response, place, read), response.headers, response.url, _links(response))
 
 
-def decoded(response: httpx.Response, place: str) -> Any:
+def decoded(response: httpx.Response, place: str, read: Callable[[bytes], Any] = orjson.loads) -> Any:
     """JSON body. Raises TransientError: a broken or foreign body is what proxies and restarting servers send."""
     body = response.content
     try:
         with _no_collection():
-            return orjson.loads(body)
+            return read(body)
     except orjson.JSONDecodeError as error:
         is_html = body.lstrip()[:1] == b"<" or "html" in response.headers.get("content-type", "")
         what = "HTML in place of JSON" if is_html else f"JSON that breaks off or is malformed ({len(body)} bytes)"

@@ -18,6 +18,7 @@ from pydantic import HttpUrl
 from uptake.contracts import TIMESTAMP, Batch, Field, Resource, Window
 from uptake.credentials import Credential
 from uptake.parsing import parse_records
+from uptake.rows import RowReader
 from uptake.sources.api import BATCH_ROWS, ApiSettings, ApiSource, utc_text
 from uptake.sources.auth import ClientCredentials
 from uptake.sources.paging import ahead, gathered, offset_pages, rows_in
@@ -278,6 +279,7 @@ class OneRoster(ApiSource):
             page_size=self._page_size,
             rows_of=rows_in(resource.name),
             key="sourcedId",
+            read=RowReader(resource.name),
         )
         for page in gathered(ahead(pages), BATCH_ROWS):
             batch = parse_records(resource, page.rows)

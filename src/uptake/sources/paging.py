@@ -16,8 +16,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from uptake.errors import ContractError, PermanentError
+from uptake.rows import Rows, joined
 from uptake.sources.http import Answer, HttpClient, shown
 
 T = TypeVar("T")
@@ -29,7 +33,7 @@ _REPEATS = 3
 class Page:
     """Rows as the vendor sent them. total: the vendor's count of the whole collection, where it gave one."""
 
-    rows: list[Any]
+    rows: list[Any] | Rows
     total: int | None = None
 
 
@@ -39,19 +43,20 @@ def offset_pages(
     params: Mapping[str, Any],
     *,
     page_size: int,
-    rows_of: Callable[[Answer], list[Any]],
+    rows_of: Callable[[Answer], list[Any] | Rows],
     key: str,
+    read: Callable[[bytes], Any] = orjson.loads,
 ) -> Iterator[Page]:
-    """`limit`/`offset` walk: on by what came back, until an empty page. `key` names a row's id.
+    """`limit`/`offset` walk: on by what came back, until an empty page. `key` names a row's id; `read` decodes a body.
 
     Rows that the next page brings again, because the one before had some of them twice, are left out.
     Raises PermanentError when the same page comes again and again: the server does not heed `offset`.
     """
     offset = repeats = 0
-    before: list[Any] = []
-    again: list[Any] = []
+    before: list[Any] | Rows = []
+    again: list[Any] | Rows = []
     while True:
-        answer = client.get(path, {**params, "limit": page_size, "offset": offset})
+        answer = client.get(path, {**params, "limit": page_size, "offset": offset}, read=read)
         rows = rows_of(answer)
         if not rows:
             return
@@ -70,8 +75,11 @@ def offset_pages(
         before = rows
 
 
-def distinct(rows: Iterable[Any], key: str) -> int:
+def distinct(rows: list[Any] | Rows, key: str) -> int:
     """How many different rows there are, by `key`; a row without one counts for itself."""
+    if isinstance(rows, Rows) and pa.types.is_string(rows.type_of(key)):
+        column = rows.table.column(key)
+        return int(pc.count_distinct(column).as_py()) + column.null_count
     keys = [row.get(key) if isinstance(row, dict) else None for row in rows]
     named = {value for value in keys if isinstance(value, str | int)}
     return len(named) + sum(not isinstance(value, str | int) for value in keys)
@@ -131,12 +139,12 @@ def total_count(answer: Answer) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def rows_in(name: str) -> Callable[[Answer], list[Any]]:
+def rows_in(name: str) -> Callable[[Answer], Any]:
     """Rows under `name` of the answer's object. Raises ContractError when they are not there."""
 
-    def rows_of(answer: Answer) -> list[Any]:
+    def rows_of(answer: Answer) -> list[Any] | Rows:
         rows = answer.data.get(name) if isinstance(answer.data, dict) else None
-        if not isinstance(rows, list):
+        if not isinstance(rows, list | Rows):
             raise ContractError(
                 f"the answer of {shown(answer.url)} holds no list {name!r}",
                 remedy="check that the source's url and kind are right.",
@@ -160,16 +168,17 @@ def gathered(pages: Iterable[Page], rows: int) -> Iterator[Page]:
 
     The total is the last one that was given.
     """
-    held: list[Any] = []
-    total = None
+    held: list[list[Any] | Rows] = []
+    count, total = 0, None
     for page in pages:
-        held.extend(page.rows)
+        held.append(page.rows)
+        count += len(page.rows)
         total = page.total if page.total is not None else total
-        if len(held) >= rows:
-            yield Page(held, total)
-            held = []
-    if held:
-        yield Page(held, total)
+        if count >= rows:
+            yield Page(joined(held), total)
+            held, count = [], 0
+    if count:
+        yield Page(joined(held), total)
 
 
 _END = object()
