@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +12,13 @@ import httpx
 import typer
 import uvicorn
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from uptake.sandbox.credentials import connection_environment
-from uptake.sandbox.district import SIZES
+from uptake.sandbox.district import SIZES, SimulatedDistrict
 from uptake.sandbox.faults import MEANING
+from uptake.sandbox.large import LargeDay, LogForm, write_log
 from uptake.sandbox.register import drop_register
 from uptake.sandbox.server import make_sandbox
 from uptake.sandbox.truths import truths_text
@@ -29,6 +32,7 @@ app.add_typer(clock_app, name="clock")
 console = Console()
 Url = Annotated[str, typer.Option("--url", envvar="UPTAKE_SANDBOX_URL", help="Where the sandbox runs.")]
 DEFAULT_URL = "http://127.0.0.1:8710"
+FIRST_LARGE_DAY = datetime(2026, 4, 14)
 Size = Enum("Size", {name: name for name in SIZES}, type=str)  # type: ignore[misc]
 
 
@@ -55,6 +59,31 @@ def serve(
         f"{sandbox.clock.now:%a %Y-%m-%d %H:%M} UTC, {sandbox.clock.speed:g} times life.\nContracts: {register}"
     )
     uvicorn.run(sandbox.app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+
+
+@app.command()
+def events(
+    folder: Annotated[Path, typer.Argument(help="Where the files go, one folder a day.")],
+    students: Annotated[int, typer.Option(help="How many students the district has.", min=39)] = 100_000,
+    first: Annotated[datetime, typer.Option("--day", formats=["%Y-%m-%d"], help="The first date.")] = FIRST_LARGE_DAY,
+    days: Annotated[int, typer.Option(help="How many dates.", min=1)] = 1,
+    per_student: Annotated[int, typer.Option(help="Events of a student on a school day.", min=1)] = 200,
+    minutes: Annotated[int, typer.Option(help="A file holds what arrived in so many minutes.", min=1)] = 15,
+    form: Annotated[LogForm, typer.Option("--format", help="How the rows are written.")] = LogForm.ndjson,
+) -> None:
+    """Write school days of web filter logs, with duplicates and late rows. The same options give the same rows."""
+    district = SimulatedDistrict(students)
+    for number in range(days):
+        on = first.date() + timedelta(days=number)
+        day = LargeDay(district, on, per_student=per_student)
+        target = folder / on.isoformat()
+        target.mkdir(parents=True, exist_ok=True)
+        with Progress(console=console) as progress:
+            bar = progress.add_task(f"{on}", total=len(day))
+            for name, rows in day.pieces(minutes):
+                write_log(rows, target / f"filter-{name}.{form.ending}", form)
+                progress.advance(bar, rows.num_rows)
+        console.print(f"{on}: {len(day):,} events in {target}")
 
 
 @app.command()

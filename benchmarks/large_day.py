@@ -1,0 +1,174 @@
+"""A school day of 300,000 students in three districts, 60 million filter events: landed -> published.
+
+    python -m benchmarks.large_day [--students 100000] [--districts 3] [--per-student 200] [--keep DIR]
+
+Rosters come over OneRoster from simulated districts, contracts from their drop folder, the day's events through
+the same door as any source's. An empty year is built first, so that the day is an ordinary increment. Then, for each
+district in turn, build, check and publish are timed, and one hand-written DuckDB query makes the same fact from the
+same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import yaml
+
+from benchmarks.report import Line, show
+from benchmarks.usage_day import QUERY
+from uptake import pipeline
+from uptake.config import District
+from uptake.contracts import Batch, Window
+from uptake.landing import ledger
+from uptake.landing.land import land, open_door
+from uptake.project import Project
+from uptake.sandbox.large import LargeDay
+from uptake.sandbox.running import RunningSandbox, running_sandbox
+from uptake.sources.umbrella import RESOURCES, Umbrella
+
+ACTIVITY = RESOURCES["activity"]
+AFTER = datetime(2026, 4, 18, 15, 0, tzinfo=UTC)  # the Saturday: the day's week is over, and its marts are made too
+DAY = date(2026, 4, 17)
+ROSTER = ("orgs", "academicSessions", "courses", "classes", "users", "enrollments", "demographics")
+STAGES = ("build", "check", "publish")
+
+
+class Delivered(Umbrella):
+    """The day as a filter delivers it: pieces of a quarter of an hour, in order of arrival."""
+
+    def __init__(self, day: LargeDay) -> None:
+        self.pieces = dict(day.pieces())
+
+    def pull(self, resource: object, window: Window) -> Iterator[Batch]:
+        table = self.pieces.pop(window.token)
+        yield Batch(table.select(ACTIVITY.schema.names).cast(ACTIVITY.schema))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--students", type=int, default=100_000, help="of each district")
+    parser.add_argument("--districts", type=int, default=3)
+    parser.add_argument("--per-student", type=int, default=200, help="events of the day")
+    parser.add_argument("--memory", default="2GB", help="what DuckDB may use; beyond it, it spills")
+    parser.add_argument("--keep", type=Path, help="work in this folder and leave it")
+    options = parser.parse_args()
+    root = options.keep or Path(tempfile.mkdtemp(prefix="uptake-large-day-"))
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        lines = run(root, options)
+    finally:
+        if options.keep is None:
+            shutil.rmtree(root, ignore_errors=True)
+    show(lines)
+
+
+def run(root: Path, options: argparse.Namespace) -> list[Line]:
+    with running_sandbox(state=root / "sandbox", students=options.students, now=AFTER) as sandbox:
+        os.environ |= sandbox.environment | {"UPTAKE_MEMORY_LIMIT": options.memory}
+        project = project_of(sandbox, root, options.districts)
+        os.environ["UPTAKE_CONFIG"] = str(root / "uptake.yaml")
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        seconds: dict[str, float] = {}
+        landed = by_hand = 0.0
+        peak = 0
+        for district in project.config.districts:
+            pipeline.pull(project, district.id, "sis", resources=ROSTER)
+            pipeline.pull(project, district.id, "registers")
+            timed("build", district)
+            events, took = land_day(project, district, sandbox, options.per_student)
+            landed += took
+            say(f"{district.id}: {events:,} events landed in {took:.1f} s")
+            for stage in STAGES:
+                took, memory = timed(stage, district)
+                seconds[stage] = seconds.get(stage, 0.0) + took
+                peak = max(peak, memory)
+                say(f"{district.id}: {stage} {took:.1f} s, {memory / 2**20:.2f} GiB")
+            took = hand_written(project, district)
+            by_hand += took
+            say(f"{district.id}: the same fact by one query {took:.1f} s")
+    whole = sum(seconds.values())
+    stages = ", ".join(f"{stage} {took:.0f}" for stage, took in seconds.items())
+    events = options.students * options.districts * options.per_student
+    return [
+        Line(f"{events / 1e6:.0f} M events, landed -> published ({stages})", f"{whole:.0f} s", "120 s", None,
+             "at most 120 s", whole <= 120),
+        Line("of that, the build against one query for the same fact", f"{seconds['build']:.0f} s", f"{by_hand:.0f} s",
+             seconds["build"] / by_hand, "at most 1.5", seconds["build"] / by_hand <= 1.5),
+        Line("largest process", f"{peak / 2**20:.2f} GiB", "4 GiB", None, "at most 4", peak <= 4 * 2**20),
+    ]  # fmt: skip
+
+
+def say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+def project_of(sandbox: RunningSandbox, root: Path, districts: int) -> Project:
+    """One district of the demo's configuration, under as many names; the roster server does not mind."""
+    path = sandbox.write_config(root / "uptake.yaml", state_dir=root / "var")
+    config = yaml.safe_load(path.read_text())
+    first = config["districts"][0]
+    config["districts"] = [first | {"id": f"district{number + 1}"} for number in range(districts)]
+    path.write_text(yaml.safe_dump(config))
+    return Project.load(path)
+
+
+# A process of its own between: a child's peak begins with that of the process that started it.
+STAGE = """
+import json, os, subprocess, sys, time
+started = time.perf_counter()
+process = subprocess.Popen([sys.executable, "-c", "from uptake.cli import main; main()", *sys.argv[1:]], stdout=2)
+_, status, usage = os.wait4(process.pid, 0)
+print(json.dumps([os.waitstatus_to_exitcode(status), time.perf_counter() - started, usage.ru_maxrss]))
+"""
+
+
+def timed(stage: str, district: District) -> tuple[float, int]:
+    """Seconds and peak memory (KiB) of one command, with what it starts."""
+    command = [sys.executable, "-c", STAGE, stage, "--district", district.id]
+    code, seconds, peak = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    if code:
+        raise SystemExit(f"{stage} of {district.id} failed")
+    return seconds, peak
+
+
+def land_day(project: Project, district: District, sandbox: RunningSandbox, per_student: int) -> tuple[int, float]:
+    source = Delivered(LargeDay(sandbox.district, DAY, per_student=per_student))
+    door, vault = open_door(project, district)
+    started = time.perf_counter()
+    landed = 0
+    with vault:
+        for token in list(source.pieces):
+            landed += land(
+                project, district, district.source("filter"), source, ACTIVITY, Window("file", token),
+                run_id="bench", door=door, now=AFTER,
+            ).landed  # fmt: skip
+    return landed, time.perf_counter() - started
+
+
+def hand_written(project: Project, district: District) -> float:
+    files = {
+        name: [str(project.lake / row.path) for row in ledger.live_files(project.operations, district.id, source, name)]
+        for source, name in (("filter", "activity"), ("sis", "users"))
+    }
+    query = QUERY.format(files=files["activity"], users=files["users"])
+    limits = {"memory_limit": os.environ["UPTAKE_MEMORY_LIMIT"], "threads": 2}
+    with duckdb.connect(str(project.warehouse(district.id)), config=limits) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        started = time.perf_counter()
+        connection.execute(f"create temp table by_hand as {query}")
+        return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
