@@ -110,7 +110,7 @@ def pull(
             source = opened(project, district, settings)
             now = clock.now(district)
             door, vault = open_door(project, district)
-            _settle(source, project, district, settings)
+            _settle(source, project, district, settings, door)
         with vault, source:
             job = _Pull(project, district, settings, source, door, summary.run_id, now, progress)
             for resource in _chosen(source, settings, resources):
@@ -122,12 +122,12 @@ def pull(
     return summary
 
 
-def _settle(source: Source, project: Project, district: District, settings: SourceSettings) -> None:
+def _settle(source: Source, project: Project, district: District, settings: SourceSettings, door: Door) -> None:
     """Give the source its home, where it makes use of one."""
     if isinstance(source, Settles):
         notes = project.notes(district.id, settings.name)
         private_folder(notes)
-        source.settle(Home(notes))
+        source.settle(Home(notes, door.keyring.event_key))
 
 
 @contextmanager

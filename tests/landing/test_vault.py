@@ -90,3 +90,9 @@ def test_two_pulls_may_write_at_once(tmp_path: Path) -> None:
     with Vault(tmp_path) as vault:
         for name in ("one", "two", "both"):
             assert vault.identifier("email", f"{name}-19-49") == "x"
+
+
+def test_the_key_of_events_comes_from_the_districts_key(tmp_path: Path) -> None:
+    one, again, other = (Keyring.open(tmp_path / name) for name in ("one", "one", "other"))
+    assert one.event_key == again.event_key and len(one.event_key) == 32
+    assert one.event_key not in (other.event_key, one.pseudonym)

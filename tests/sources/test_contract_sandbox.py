@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from uptake.sandbox.roster import Roster
 from uptake.sandbox.running import RunningSandbox, running_sandbox
 from uptake.sources import canvas, oneroster, umbrella
 from uptake.sources.api import ApiSource
+from uptake.sources.base import Home, Settles
 from uptake.sources.registry import KINDS
 
 CREDENTIALS = {
@@ -72,6 +74,8 @@ def opened(sandbox: RunningSandbox, kind: str, **options: Any) -> ApiSource:
     values = {"name": "s", "kind": kind, "connection": "demo", "url": sandbox.base_url, "timeout_seconds": 0.6}
     source = KINDS[kind](model.model_validate(values | OPTIONS[kind] | options), CREDENTIALS[kind])
     assert isinstance(source, ApiSource)
+    if isinstance(source, Settles):
+        source.settle(Home(Path("unused"), bytes(32)))
     return source
 
 
@@ -137,7 +141,7 @@ class Held:
                     answer = client.get(answer.links["next"]["url"])
 
             courses = listed("accounts/self/courses")
-            states = ["active", "invited", "creation_pending", "completed", "inactive"]
+            states = ["active", "invited", "creation_pending", "completed", "inactive", "deleted"]
             match name:
                 case "accounts":
                     return [client.get("/api/v1/accounts/self").json(), *listed("accounts/self/sub_accounts")]

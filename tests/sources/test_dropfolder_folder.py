@@ -70,7 +70,7 @@ def looks(tmp_path: Path, folder: Path, **changes: Any) -> list[str]:
     notes = tmp_path / "notes"
     notes.mkdir(exist_ok=True)
     source = opened(folder, [write_mapping(tmp_path, **changes)])
-    source.settle(Home(notes))
+    source.settle(Home(notes, bytes(32)))
     return tokens(source)
 
 

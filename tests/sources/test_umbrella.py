@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from scripted_vendor import Asked, Reply, Vendor, token_reply
 from uptake.contracts import Window
 from uptake.credentials import Credential
 from uptake.errors import ContractError, PermanentError
+from uptake.sources.base import Home
 from uptake.sources.umbrella import RESOURCES, Identities, Umbrella, UmbrellaSettings, address_in, event_key
 
 START = datetime(2026, 4, 14, 14, 0, tzinfo=UTC)
@@ -24,10 +26,15 @@ ACTIVITY = RESOURCES["activity"]
 PATH = "/reports/v2/activity"
 
 
-def source(vendor: Vendor, **options: Any) -> Umbrella:
+HOME = Home(Path("unused"), bytes(range(32)))
+
+
+def source(vendor: Vendor, *, secret: str = "secret", home: Home = HOME, **options: Any) -> Umbrella:
     vendor.on("/auth/v2/token", token_reply())
     values = {"name": "filter", "kind": "umbrella", "connection": "demo_filter", "url": vendor.url}
-    return Umbrella(UmbrellaSettings.model_validate(values | options), Credential("key", "secret"))
+    made = Umbrella(UmbrellaSettings.model_validate(values | options), Credential("key", secret))
+    made.settle(home)
+    return made
 
 
 def event(number: int, moment: int, **more: Any) -> dict[str, Any]:
@@ -271,7 +278,25 @@ def test_names_and_addresses_of_machines_are_nowhere_in_what_is_pulled(vendor: V
     assert batch.unknown == {}
 
 
-def test_the_event_key_follows_the_row_and_the_secret() -> None:
+def test_a_renewed_credential_leaves_the_event_keys_as_they_are(vendor: Vendor) -> None:
+    rows = [event(n, FIRST + n * 500) for n in range(3)]
+
+    def keys(**options: Any) -> list[str]:
+        return sorted(row["event_key"] for row in pulled(vendor, Filter(rows), **options))
+
+    assert keys(secret="old") == keys(secret="renewed")
+    assert keys(home=Home(Path("unused"), b"another district's key")) != keys()
+
+
+def test_rows_without_an_id_are_not_read_without_the_districts_key(vendor: Vendor) -> None:
+    settings = UmbrellaSettings.model_validate({"name": "f", "kind": "umbrella", "connection": "c", "url": vendor.url})
+    vendor.on("/auth/v2/token", token_reply())
+    vendor.on(PATH, Reply({"data": [event(1, FIRST)]}))
+    with Umbrella(settings, Credential("key", "secret")) as filter_, pytest.raises(RuntimeError, match="settle"):
+        list(filter_.pull(ACTIVITY, HOUR))
+
+
+def test_the_event_key_follows_the_row_and_the_districts_key() -> None:
     row = event(1, FIRST, identities=[identity("roaming", "RB-1")])
     again = dict(reversed(row.items()))
     assert event_key(row, b"k") == event_key(again, b"k")

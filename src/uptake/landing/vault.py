@@ -6,6 +6,7 @@ that nobody is recognised again; so a key is never made anew where identities ar
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 import sqlite3
@@ -75,6 +76,12 @@ class Keyring:
                 remedy="restore it from your backup; without it the quarantine cannot be opened.",
             ) from error
         return cls(pseudonym, seal)
+
+    @property
+    def event_key(self) -> bytes:
+        """32 bytes that key the hash of an event without an id: it must tell nothing to one who guesses events, and be
+        the same as long as the district's pseudonyms are."""
+        return hmac.digest(self.pseudonym, b"uptake event key", "sha256")
 
 
 def private_folder(folder: Path) -> None:

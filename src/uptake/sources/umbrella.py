@@ -34,6 +34,7 @@ from uptake.errors import ContractError
 from uptake.parsing import parse_records
 from uptake.sources.api import BATCH_ROWS, ApiSettings, ApiSource
 from uptake.sources.auth import ClientCredentials
+from uptake.sources.base import Home
 from uptake.sources.paging import Page, ahead, gathered, rows_in
 from uptake.sources.windows import DAY, HOUR, tiles
 
@@ -122,9 +123,17 @@ class Umbrella(ApiSource):
         self._path = "reports/v2/activity" + ("" if settings.traffic == "all" else f"/{settings.traffic}")
         self._page_size = settings.page_size
         self._history = timedelta(days=settings.history_days)
-        # The hash of a row must tell nothing to one who guesses rows, so it is keyed by what only the puller has.
-        secret = credential.password.encode() if credential else b""
-        self._hash_key = hashlib.blake2b(secret, digest_size=32, person=b"uptake-event-key").digest()
+        self._home: Home | None = None
+
+    def settle(self, home: Home) -> None:
+        """Rows have no id: the district's event key hashes them, not the API's credential, which is renewed."""
+        self._home = home
+
+    @property
+    def _hash_key(self) -> bytes:
+        if self._home is None:
+            raise RuntimeError("an Umbrella source is read only with a home: `settle` comes first")
+        return self._home.event_key
 
     def _auth(self, settings: UmbrellaSettings, credential: Credential) -> ClientCredentials:
         return ClientCredentials(
@@ -138,11 +147,11 @@ class Umbrella(ApiSource):
     def pull(self, resource: Resource, window: Window) -> Iterator[Batch]:
         if window.start is None or window.end is None:
             raise ValueError("activity is asked for by a window of time")
-        labels, walk = Identities(), _Walk()
+        labels, walk, key = Identities(), _Walk(), self._hash_key
         for page in gathered(ahead(self._pages(_ms(window.start), _ms(window.end), walk)), BATCH_ROWS):
             for row in page.rows:
                 if isinstance(row, dict):
-                    row["event_key"] = event_key(row, self._hash_key)
+                    row["event_key"] = event_key(row, key)
                     row["user_label"], row["device_label"], row["network_label"], row["identity_type"] = labels.of(row)
             batch = parse_records(resource, page.rows)
             batch.note = " ".join(walk.taken()) or None
