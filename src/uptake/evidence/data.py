@@ -141,11 +141,11 @@ def _holds(frame: pd.DataFrame, condition: Condition) -> np.ndarray:
     column = frame[condition.column]
     holds = column.notna().to_numpy()
     if condition.is_in is not None:
-        holds &= is_one_of(column, condition.is_in)
+        holds = holds & is_one_of(column, condition.is_in)
     if condition.at_least is not None:
-        holds &= (column >= condition.at_least).to_numpy()
+        holds = holds & (column >= condition.at_least).to_numpy()
     if condition.at_most is not None:
-        holds &= (column <= condition.at_most).to_numpy()
+        holds = holds & (column <= condition.at_most).to_numpy()
     return holds
 
 

@@ -203,30 +203,45 @@ class Groups:
             shared.append(numbers[ids])
         return cls(leverage, score, shared, fit.z.shape[1], int(is_shared.sum()))
 
-    def _inverse(self, s: np.ndarray, power: float) -> np.ndarray:
-        """C with (I - FF')^-power = I + F C F'; a direction of leverage 1 gets 0, the Moore-Penrose inverse."""
-        value, vector = np.linalg.eigh(s)
-        alone, none = value > ONE, value < 1e-12
-        kept = np.where(alone | none, 0.5, value)
-        c = np.where(alone, -1.0, np.where(none, power, ((1 - kept) ** -power - 1) / kept))
-        return (vector * c) @ vector.T
+    @cached_property
+    def _eigen(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Eigenvalues and vectors of each S_g, those of one size at once."""
+        sizes = np.array([len(s) for s in self.leverage])
+        found: list[tuple[np.ndarray, np.ndarray]] = [(np.zeros(0), np.zeros((0, 0)))] * self.count
+        for size in np.unique(sizes):
+            places = np.flatnonzero(sizes == size).tolist()
+            values, vectors = np.linalg.eigh(np.stack([self.leverage[i] for i in places]))
+            for i, value, vector in zip(places, values, vectors, strict=True):
+                found[i] = (value, vector)
+        return found
+
+    def _inverses(self, power: float) -> list[np.ndarray]:
+        """C of each group, with (I - FF')^-power = I + F C F'; a direction of leverage 1 gets 0 (Moore-Penrose)."""
+        found = []
+        for value, vector in self._eigen:
+            alone, none = value > ONE, value < 1e-12
+            kept = np.where(alone | none, 0.5, value)
+            c = np.where(alone, -1.0, np.where(none, power, ((1 - kept) ** -power - 1) / kept))
+            found.append((vector * c) @ vector.T)
+        return found
 
     def scores(self, power: float) -> np.ndarray:
         """(g, m): z'(I - H_gg)^-power e for the treatment's column z, in each group."""
         last = self.k - 1
         if power == 0:
             return np.stack([t[last] for t in self.score])
-        pairs = zip(self.leverage, self.score, strict=True)
-        return np.stack([t[last] + s[last] @ self._inverse(s, power) @ t for s, t in pairs])
+        parts = zip(self.leverage, self.score, self._inverses(power), strict=True)
+        return np.stack([t[last] + s[last] @ c @ t for s, t, c in parts])
 
     def projections(self, power: float) -> tuple[np.ndarray, sparse.csr_array]:
         """own (g,) and shared (g, columns) for `satterthwaite`."""
         own, rows = np.empty(self.count), []
         last = self.k - 1
-        for i, s in enumerate(self.leverage):
+        parts = zip(self.leverage, self._inverses(2 * power), self._inverses(power), strict=True)
+        for i, (s, twice, once) in enumerate(parts):
             q = s[:, last]
-            own[i] = s[last, last] + q @ self._inverse(s, 2 * power) @ q
-            rows.append(q + s @ self._inverse(s, power) @ q)
+            own[i] = s[last, last] + q @ twice @ q
+            rows.append(q + s @ once @ q)
         return own, self._sparse(rows)
 
     def _sparse(self, rows: list[np.ndarray]) -> sparse.csr_array:
@@ -321,7 +336,13 @@ class WildBootstrap:
 
 
 def wild_bootstrap(
-    of: Fit, *, draws: int = 1999, seed: int = 0, confidence: float = 0.95, outcome: int = 0
+    of: Fit,
+    *,
+    draws: int = 1999,
+    seed: int = 0,
+    confidence: float = 0.95,
+    outcome: int = 0,
+    with_interval: bool = True,
 ) -> WildBootstrap:
     """Restricted wild cluster bootstrap-t (WCR, CV1) of the coefficient, with Webb's six-point weights.
 
@@ -366,4 +387,6 @@ def wild_bootstrap(
                 return side * np.inf
         return float(brentq(lambda b: p_of(b) - alpha, estimate, estimate + side * reach * step, xtol=step * 1e-3))
 
+    if not with_interval:
+        return WildBootstrap(p_of(0.0), -np.inf, np.inf, draws)
     return WildBootstrap(p_of(0.0), bound(-1), bound(1), draws)

@@ -18,6 +18,7 @@ from uptake.errors import PermanentError
 from uptake.evidence.plan import Matching
 
 FIRST_CANDIDATES = 5
+MANY = 20_000  # rows from which a second thread is worth starting
 TIE = 1e-7  # of a standard deviation: equal distances are drawn by lot, by the plan's seed
 SURE = 12.0  # a logit beyond which a student's arm was certain: no comparison is like them
 
@@ -129,10 +130,16 @@ def _with_replacement(
     points: np.ndarray, treated: np.ndarray, others: np.ndarray, neighbours: int, reach: float
 ) -> np.ndarray:
     k = min(neighbours, len(others))
-    _, place = cKDTree(points[others]).query(points[treated], k=k, distance_upper_bound=reach, workers=-1)
+    _, place = cKDTree(points[others]).query(
+        points[treated], k=k, distance_upper_bound=reach, workers=_workers(treated)
+    )
     place = place.reshape(len(treated), k)
     row, column = np.nonzero(place < len(others))
     return np.column_stack([treated[row], others[place[row, column]]])
+
+
+def _workers(rows: np.ndarray) -> int:
+    return -1 if len(rows) > MANY else 1
 
 
 def _without_replacement(points: np.ndarray, treated: np.ndarray, others: np.ndarray, reach: float) -> np.ndarray:
@@ -141,7 +148,9 @@ def _without_replacement(points: np.ndarray, treated: np.ndarray, others: np.nda
     candidates = FIRST_CANDIDATES
     while len(treated) and len(others):
         k = min(candidates, len(others))
-        distance, place = cKDTree(points[others]).query(points[treated], k=k, distance_upper_bound=reach, workers=-1)
+        distance, place = cKDTree(points[others]).query(
+            points[treated], k=k, distance_upper_bound=reach, workers=_workers(treated)
+        )
         distance, place = distance.reshape(len(treated), k), place.reshape(len(treated), k)
         row, column = np.nonzero(place < len(others))
         order = np.argsort(distance[row, column], kind="stable")
