@@ -20,3 +20,8 @@
 {% macro mean_of_exact(total, n) -%}
   cast({{ total }} as double) / {{ n }}
 {%- endmacro %}
+
+{#- First date that mart_unknown_tool looks at: four weeks, and the four before. -#}
+{% macro unknown_tool_from(data_complete_through) -%}
+  {{ days_after(data_complete_through, -55) }}
+{%- endmacro %}

@@ -17,7 +17,9 @@ def test_every_kind_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("kind", ["blackboard", None, 3, ["canvas"]])
 def test_an_unknown_kind_is_told_the_known_ones(kind: object) -> None:
-    with pytest.raises(ValueError, match="known kinds: oneroster, canvas, umbrella, dropfolder, caliper, xapi, logpush"):
+    with pytest.raises(
+        ValueError, match="known kinds: oneroster, canvas, umbrella, dropfolder, caliper, xapi, logpush"
+    ):
         settings_model(kind)
 
 

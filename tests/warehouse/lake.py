@@ -135,7 +135,7 @@ class Lake:
     def contents(self) -> dict[str, tuple[int, str]]:
         """Rows and a hash of every table of the warehouse, whatever their order. Tables that hold only the dates of the
         last build are left out."""
-        last_build_only = {"int_local_quarter", "int_usage_address", "int_usage_person"}
+        last_build_only = {"int_local_quarter", "int_usage_address", "int_usage_person", "int_usage_person_day"}
         names = self.query(
             "select table_schema, table_name from information_schema.tables "
             "where table_schema in ('intermediate', 'marts') and table_type = 'BASE TABLE'"

@@ -106,7 +106,7 @@ def test_a_killed_build_is_made_again_whole(
     command = [sys.executable, "-c", BUILD, str(lake.root / "uptake.yaml")]
     with subprocess.Popen(command, start_new_session=True) as build:
         until = time.monotonic() + 120
-        while "OK created sql incremental model intermediate.int_usage_person_day" not in _text(log):
+        while "OK created sql incremental model intermediate.int_person_seen_day" not in _text(log):
             assert time.monotonic() < until and build.poll() is None
             time.sleep(0.02)
         os.killpg(build.pid, signal.SIGKILL)
@@ -182,7 +182,7 @@ def test_late_identity_makes_the_dates_of_its_events_again(lake: Lake, monkeypat
     lake.land("umbrella", "activity", [request("2026-03-02T15:00:00", "a@mail")])
     work = preparation.prepare(lake.project, lake.district, models_signature="m")
     people = "intermediate.int_person_identity"
-    seen = "intermediate.int_usage_person_day"
+    seen = "intermediate.int_person_seen_day"
     with duckdb.connect(str(work.warehouse)) as connection:
         columns = "identifier_kind varchar, identifier varchar, person_key varchar, is_student boolean"
         connection.execute(f"create table {people} ({columns})")

@@ -1,6 +1,6 @@
-{{ config(materialized="incremental", incremental_strategy="replace_dates") }}
--- Everything that was seen on a date, by person or unknown identifier, by tool or unmatched host, and why it does not
--- count where it does not. Facts of use are read from here, so that events are read once.
+-- Everything that was seen on the dates being rebuilt, by person or unknown identifier, by tool or unmatched host, and why
+-- it does not count where it does not. Facts of use are read from here, so that events are read once. It is not kept: most
+-- of its rows are of hosts that no question asks for, and each date can be made again from the lake.
 --
 -- Minutes of a filter: a person's events of a local date in order of time, whatever the tool; the time to the next event
 -- belongs to the tool of the earlier one when it is at most the idle gap, else it is idle and counts 0, as the last event

@@ -193,7 +193,7 @@ def dates_of_changed_identities(work: Work, memory_limit: str = "2GB") -> set[da
                 (from build.identity except from intermediate.int_person_identity)
             )
             select distinct on_date
-            from intermediate.int_usage_person_day as seen
+            from intermediate.int_person_seen_day as seen
             where (seen.identifier_kind, seen.identifier) in (select (identifier_kind, identifier) from changed)
                 or seen.person_key in (select person_key from changed)
             """

@@ -35,15 +35,14 @@ event_count as (
 
 ),
 
-person_day as (
+counted as (
 
   select
     source,
     sum(events) as events,
-    sum(case when exclusion_reason is not null then events else 0 end) as excluded_events,
-    sum(case when exclusion_reason is null and person_key is not null and tool_key is not null then events else 0 end)
-      as matched_events
-  from {{ ref("int_usage_person_day") }}
+    sum(excluded_events) as excluded_events,
+    sum(matched_events) as matched_events
+  from {{ ref("int_usage_day_count") }}
   group by source
 
 ),
@@ -130,13 +129,13 @@ measured as (
     event.resource,
     'landed = counted + repeated + masquerades',
     event.landed_rows,
-    coalesce(person_day.events, 0) + (event.landed_rows - event.distinct_rows) + event.masquerade_rows,
+    coalesce(counted.events, 0) + (event.landed_rows - event.distinct_rows) + event.masquerade_rows,
     concat(
-      'counted ', coalesce(person_day.events, 0), ', repeated ', event.landed_rows - event.distinct_rows,
+      'counted ', coalesce(counted.events, 0), ', repeated ', event.landed_rows - event.distinct_rows,
       ', staff looking as a student ', event.masquerade_rows
     )
   from event_count as event
-  left join person_day on person_day.source = event.source
+  left join counted on counted.source = event.source
 
   union all
 
@@ -144,17 +143,17 @@ measured as (
     'all sources',
     'usage events',
     'counted = matched + unmatched + not counted as use',
-    person_day.events,
-    person_day.matched_events + person_day.excluded_events + unmatched.events,
+    counted.events,
+    counted.matched_events + counted.excluded_events + unmatched.events,
     concat(
-      'person and tool known ', person_day.matched_events, ', one of them unknown ', unmatched.events,
-      ', blocked or background ', person_day.excluded_events
+      'person and tool known ', counted.matched_events, ', one of them unknown ', unmatched.events,
+      ', blocked or background ', counted.excluded_events
     )
   from (
     select sum(events) as events, sum(matched_events) as matched_events, sum(excluded_events) as excluded_events
-    from person_day
+    from counted
     having count(*) > 0
-  ) as person_day
+  ) as counted
   cross join (select coalesce(sum(events), 0) as events from {{ ref("fct_unmatched_usage_day") }}) as unmatched
 
   union all

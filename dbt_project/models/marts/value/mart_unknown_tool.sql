@@ -11,24 +11,15 @@ through as (
   select
     data_complete_through,
     {{ days_after("data_complete_through", -27) }} as recent_from,
-    {{ days_after("data_complete_through", -55) }} as before_from
+    {{ unknown_tool_from("data_complete_through") }} as before_from
   from {{ ref("int_district_through") }}
 
 ),
 
 seen as (
 
-  select
-    cast(null as varchar) as tool_key,
-    person_day.host,
-    person_day.on_date,
-    person_day.person_key as student_key,
-    person_day.events
-  from {{ ref("int_usage_person_day") }} as person_day
-  where person_day.exclusion_reason is null
-    and person_day.is_student
-    and person_day.tool_key is null
-    and person_day.host is not null
+  select cast(null as varchar) as tool_key, host, on_date, student_key, events
+  from {{ ref("int_unmatched_student_day") }}
 
   union all
 
@@ -54,9 +45,18 @@ windowed as (
 
 first_seen as (
 
-  select tool_key, host, min(on_date) as first_seen_on
+  select tool_key, cast(null as varchar) as host, min(on_date) as first_seen_on
   from seen
-  group by tool_key, host
+  where tool_key is not null
+  group by tool_key
+
+  union all
+
+  -- By a student or by anybody else who is known.
+  select cast(null as varchar), host, min(on_date)
+  from {{ ref("fct_unmatched_usage_day") }}
+  where reason = 'unmatched_tool'
+  group by host
 
 ),
 
