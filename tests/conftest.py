@@ -17,7 +17,7 @@ for variable in ("UPTAKE_CONFIG", "UPTAKE_OPERATIONS_URL"):
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    if not postgres.is_here():
+    if postgres.binaries() is None:
         pytest.skip(postgres.INSTALL)
     with postgres.server() as url:
         yield url

@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import postgres
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -145,3 +146,12 @@ def test_a_server_that_is_away_is_worth_a_retry_and_its_password_is_not_shown() 
 def test_the_sqlite_folder_is_private(tmp_path: Path) -> None:
     open_engine(f"sqlite:///{tmp_path / 'state' / 'uptake.db'}")
     assert (tmp_path / "state").stat().st_mode & 0o077 == 0
+
+
+def test_the_newest_server_of_any_version_is_found(tmp_path: Path) -> None:
+    """CI installs whatever version Debian has; a test that finds none would be left out without a word."""
+    assert postgres.binaries(tmp_path) is None
+    for version in ("9.6", "15", "17"):
+        (tmp_path / version / "bin").mkdir(parents=True)
+        (tmp_path / version / "bin" / "initdb").touch()
+    assert postgres.binaries(tmp_path) == tmp_path / "17" / "bin"

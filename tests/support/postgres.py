@@ -14,18 +14,23 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-BINARIES = Path("/usr/lib/postgresql/15/bin")
-INSTALL = "no PostgreSQL 15: apt-get install postgresql-15"
+DEBIAN = Path("/usr/lib/postgresql")
+INSTALL = "no PostgreSQL server here: apt-get install postgresql"
 _names = count()
 
 
-def is_here() -> bool:
-    return (BINARIES / "initdb").exists()
+def binaries(versions: Path = DEBIAN) -> Path | None:
+    """Where the newest server's programs are: Debian has a folder for each version. None where there is no server."""
+    found = [path.parent for path in versions.glob("*/bin/initdb")]
+    return max(found, key=lambda folder: float(folder.parent.name), default=None)
 
 
 @contextmanager
 def server() -> Iterator[str]:
     """URL of a cluster's `postgres` database; the cluster ends with the block."""
+    programs = binaries()
+    if programs is None:
+        raise FileNotFoundError(INSTALL)
     folder = Path(tempfile.mkdtemp(prefix="uptake-pg-"))  # a socket's path must be short
     as_owner: list[str] = []
     owner = pwd.getpwuid(os.getuid()).pw_name
@@ -34,10 +39,10 @@ def server() -> Iterator[str]:
         shutil.chown(folder, owner)
         as_owner = ["runuser", "-u", owner, "--"]
     data = folder / "data"
-    control = [*as_owner, str(BINARIES / "pg_ctl"), "-D", str(data), "-w"]
+    control = [*as_owner, str(programs / "pg_ctl"), "-D", str(data), "-w"]
     options = f"-c listen_addresses='' -k {folder} -c fsync=off"
     try:
-        initdb = [*as_owner, str(BINARIES / "initdb"), "-D", str(data), "-A", "trust", "-E", "UTF8", "--no-sync"]
+        initdb = [*as_owner, str(programs / "initdb"), "-D", str(data), "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
         start = [*control, "-o", options, "-l", str(folder / "log"), "start"]
         subprocess.run(start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
