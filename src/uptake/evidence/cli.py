@@ -75,7 +75,7 @@ def run_command(
         study = store.find(project.operations, identifier)
         data = read_table(study.plan, table) if table is not None else read_marts(study.plan, project)
         result = run_study(study.plan, data, told=lambda step: typer.echo(step, err=True))
-        store.keep(project.operations, result)
+        store.keep(project.operations, study, result)
         _show(store.find(project.operations, study.hash), as_json)
 
 

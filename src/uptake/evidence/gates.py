@@ -58,6 +58,8 @@ class Balance(BaseModel):
 def judge(plan: StudyPlan, rows: Eligible, result: DesignResult, balance: list[Balance]) -> list[Gate]:
     """Every gate of the plan's design, most telling first."""
     gates = [_students(plan, result), _sites(plan, result), _clusters(result)]
+    if wrong := _unit(plan, result):
+        gates.append(wrong)
     if plan.design == "randomised":
         gates.append(_attrition(plan, rows, result))
         if result.sample.n_baseline:
@@ -121,6 +123,23 @@ def _clusters(result: DesignResult) -> Gate:
         meaning = f"{worth} The interval allows for it; a wild bootstrap stands beside it."
         return Gate(name="clusters", status="adjusted", figure=df, limit=limit, meaning=meaning)
     return Gate(name="clusters", status="passed", figure=df, limit=limit, meaning=worth)
+
+
+def _unit(plan: StudyPlan, result: DesignResult) -> Gate | None:
+    """Whole sites with the tool or without it, and errors by a smaller unit: as if a school's students had drawn lots
+    one by one. None where that is not so."""
+    rows = result.sample
+    if rows.site is None or plan.site_column == plan.cluster or rows.site.max() < SITES:
+        return None
+    compared = rows.is_compared
+    size = np.bincount(rows.site[compared], minlength=int(rows.site.max()) + 1)
+    treated = np.bincount(rows.site[compared], rows.t[compared], minlength=len(size))
+    if ((treated > 0) & (treated < size)).any():
+        return None
+    meaning = f"Whole groups ({plan.site_column}) have the tool or not, but the errors are taken by "
+    meaning += f"{plan.cluster or 'student'}: plan it with cluster {plan.site_column}."
+    limit = "the cluster is what was assigned or chose"
+    return Gate(name="unit", status="failed", figure=None, limit=limit, meaning=meaning)
 
 
 @cache

@@ -6,6 +6,7 @@ One row for each student with a baseline or an outcome in the plan's course:
     baseline, outcome                        mean score in each span of dates
     active_days, active_minutes              with the tool in the rule's window (0 without any)
     treated                                  1 by the rule of use, else 0; with `of_class` for whole classes
+    treated_from_<n>_days                    the same with another threshold, for each of `other_days`
     <subgroup dimension>                     such as economic_disadvantage: the subgroup at the window's end
 
 The restricted file of the snapshot is read, nothing is written. Keys are pseudonyms.
@@ -16,10 +17,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 
 from uptake.errors import ConfigError
 from uptake.evidence.data import StudyTable
-from uptake.evidence.plan import Marts, StudyPlan
+from uptake.evidence.plan import Marts, StudyPlan, UseRule
 from uptake.project import Project
 from uptake.warehouse.publish import current_snapshot
 
@@ -74,13 +76,6 @@ select
   student.outcome,
   coalesce(use.active_days, 0) as active_days,
   coalesce(use.active_minutes, 0.0) as active_minutes,
-  cast(
-    case
-      when $of_class is null then coalesce(use.active_days, 0) >= $active_days
-      else avg(case when coalesce(use.active_days, 0) >= $active_days then 1.0 else 0.0 end)
-        over (partition by student.class_key) >= $of_class
-    end as integer
-  ) as treated,
   coalesce(named.dimensions, map([], [])) as dimensions
 from student
 inner join leaders.dim_class as class on class.class_key = student.class_key
@@ -125,8 +120,6 @@ def read_snapshot(marts: Marts, leaders: Path, restricted: Path, version: str) -
                 "use_from": use.starts_on,
                 "use_to": use.ends_on,
                 "in_school_only": use.in_school_only,
-                "active_days": use.active_days,
-                "of_class": use.of_class,
             },
         ).df()
     if frame.empty:
@@ -135,7 +128,17 @@ def read_snapshot(marts: Marts, leaders: Path, restricted: Path, version: str) -
             remedy="compare category, course, grades and dates of the plan with the district's gradebook.",
             district=marts.district,
         )
+    frame["treated"] = _treated(use, frame, use.active_days)
+    for days in use.other_days:
+        frame[f"treated_from_{days}_days"] = _treated(use, frame, days)
     named = frame.pop("dimensions")
     for dimension in sorted({key for one in named for key in one}):
         frame[dimension] = [one.get(dimension) for one in named]
     return StudyTable(frame, f"snapshot:{version}")
+
+
+def _treated(use: UseRule, frame: pd.DataFrame, days: int) -> pd.Series:
+    reached = frame["active_days"] >= days
+    if use.of_class is not None:
+        reached = reached.groupby(frame["class"]).transform("mean") >= use.of_class
+    return reached.astype(int)

@@ -92,13 +92,15 @@ class Prior(_Part):
 
 class UseRule(_Part):
     """Treated: at least `active_days` days with the tool in the window. With `of_class`, whole classes are: those in
-    which at least that share of the students with a score did so."""
+    which at least that share of the students with a score did so. Days are counted, not minutes: no idle gap changes
+    them. other_days: thresholds to try beside it."""
 
     tool: str
     starts_on: date
     ends_on: date
     active_days: Annotated[int, Field(ge=1)] = 1
     of_class: Annotated[float, Field(gt=0, le=1)] | None = None
+    other_days: tuple[Annotated[int, Field(ge=1)], ...] = ()
     in_school_only: bool = False
 
 
@@ -184,7 +186,11 @@ class StudyPlan(_Part):
 
     @property
     def canonical(self) -> str:
-        """The plan as JSON with sorted keys and no blanks: the same plan is the same text, whatever the file."""
+        """The plan as JSON with sorted keys and no blanks: the same plan is the same text, whatever the file.
+
+        Defaults are written out, so that the text says all. A field that a later version adds must have as its default
+        what was done before it existed: plans on record do not name it.
+        """
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @property
@@ -194,7 +200,13 @@ class StudyPlan(_Part):
 
     @property
     def site_column(self) -> str | None:
-        return self.site or self.cluster
+        return self.site or ("school" if self.marts else self.cluster)
+
+    @property
+    def all_alternatives(self) -> tuple[str, ...]:
+        """Columns with another rule of who is treated: the plan's own and those of `other_days`."""
+        days = self.marts.use.other_days if self.marts else ()
+        return (*self.alternative_treatments, *(f"treated_from_{count}_days" for count in days))
 
     @property
     def outcome_columns(self) -> tuple[str, ...]:
@@ -208,7 +220,7 @@ class StudyPlan(_Part):
         named += [treatment.column, *(column for column in single if column)]
         named += [*self.baseline, *self.covariates, *self.block, *self.scale_by, *self.matching.exact]
         named += [*self.subgroups]
-        named += [*self.alternative_treatments, *([self.period.column] if self.period else ())]
+        named += [*self.all_alternatives, *([self.period.column] if self.period else ())]
         return tuple(dict.fromkeys(named))
 
 

@@ -80,7 +80,7 @@ def _sensitivity(one: OutcomeResult) -> Iterator[str]:
     yield from (f"  {other.name}: {effect(other)}" for other in (found.naive, *found.others))
     if found.wild_p is not None:
         ends = " to ".join("no bound" if end is None else f"{end:.4g}" for end in (found.wild_low, found.wild_high))
-        yield f"  wild cluster bootstrap: p {found.wild_p:.3f}, {ends}"
+        yield f"  wild cluster bootstrap: p {_probability(found.wild_p)}, {ends}"
     if found.without_one_site_low is not None:
         yield f"  each site left out in turn: {found.without_one_site_low:.4g} to {found.without_one_site_high:.4g}"
     if found.robustness_value is not None:
@@ -102,12 +102,17 @@ def effect(one: Estimate) -> str:
     if one.effect is None:
         return one.hidden
     p, kind = (one.p, "p") if one.p_adjusted is None else (one.p_adjusted, "adjusted p")
-    text = f"{one.effect:+.4g} (SE {one.se:.4g}, df {one.df:.1f}, {one.low:.4g} to {one.high:.4g}, {kind} {p:.3f}"
+    text = f"{one.effect:+.4g} (SE {one.se:.4g}, df {one.df:.1f}, {one.low:.4g} to {one.high:.4g}"
+    text += f", {kind} {_probability(p)}"
     if one.g is not None and one.g_low is not None and one.g_high is not None:
         text += (
             f"; g {one.g:+.3f}, {one.g_low:+.3f} to {one.g_high:+.3f}; {one.percentile_points:+.1f} percentile points"
         )
     return f"{text}; {one.n_treated:,} and {one.n_comparison:,} students; {one.variance})"
+
+
+def _probability(p: float | None) -> str:
+    return "—" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _number(value: float | None) -> str:

@@ -25,6 +25,7 @@ from uptake.evidence.verdict import Evidence, Verdict
 
 Told = Callable[[str], None]
 DOSE_PARTS = 4
+UNANIMOUS = "everybody, or nobody, in an arm has the outcome"
 SMALL = "fewer than {} students in an arm"
 COMPLEMENT = "hidden so that a smaller group beside it cannot be worked out"
 
@@ -162,6 +163,8 @@ def _outcome(plan: StudyPlan, table: StudyTable, rows: Eligible, outcome: Outcom
     balance = gates.balances(plan, result)
     judged = gates.judge(plan, rows, result, balance)
     main = describe(plan, outcome, outcome.name, result)
+    if outcome.kind == "binary" and _is_unanimous(result):
+        return _unanimous(plan, outcome, judged, flow)
     told(f"{outcome.name}: sensitivity")
     overlap = asdict(result.overlap) if result.overlap else None
     evidence = _evidence(plan, outcome, main, result)
@@ -182,6 +185,18 @@ def _outcome(plan: StudyPlan, table: StudyTable, rows: Eligible, outcome: Outcom
         sensitivity=_sensitivity(plan, table, outcome, rows_used, result, main),
         subgroups=tuple(_subgroups(plan, rows, outcome, rows_used)),
         dose=tuple(_dose(plan, result)),
+    )
+
+
+def _unanimous(plan: StudyPlan, outcome: Outcome, judged: list[Gate], flow: tuple[FlowStep, ...]) -> OutcomeResult:
+    return OutcomeResult(
+        outcome=outcome.name,
+        kind=outcome.kind,
+        main=Estimate(name=outcome.name, hidden=UNANIMOUS),
+        verdict=verdict.decide(plan, judged, None, outcome.name),
+        gates=tuple(judged),
+        balance=(),
+        flow=tuple(asdict(step) for step in flow),
     )
 
 
@@ -387,7 +402,7 @@ def _other_calipers(plan: StudyPlan, outcome: Outcome, rows: Sample, result: Des
 def _other_treatments(plan: StudyPlan, table: StudyTable, outcome: Outcome) -> list[Estimate]:
     """The same design with another rule of who counts as treated: another idle gap, another threshold of use."""
     found = []
-    for column in plan.alternative_treatments:
+    for column in plan.all_alternatives:
         name = f"treated by {column}"
         try:
             rows, _ = sample(plan, eligible(plan, table, column), outcome)
@@ -404,6 +419,8 @@ def _shown(plan: StudyPlan, outcome: Outcome, name: str, rows: Sample) -> Estima
     result = estimate(plan, rows)
     if min(result.students) < plan.minimum_n:
         return Estimate(name=name, hidden=SMALL.format(plan.minimum_n))
+    if outcome.kind == "binary" and _is_unanimous(result):
+        return Estimate(name=name, hidden=UNANIMOUS)
     if result.spread.df < gates.SMALLEST_DF:
         return Estimate(name=name, hidden="too few groups for a test")
     if plan.design not in ("randomised", "difference_in_differences"):
@@ -411,6 +428,13 @@ def _shown(plan: StudyPlan, outcome: Outcome, name: str, rows: Sample) -> Estima
         if any(abs(g) > gates.ADJUSTABLE for g in apart):
             return Estimate(name=name, hidden="the arms were not alike before")
     return describe(plan, outcome, name, result)
+
+
+def _is_unanimous(result: DesignResult) -> bool:
+    """Everybody or nobody in an arm: a share of 0 or 100 % tells of each of them, however many they are."""
+    rows = result.sample
+    arms = [rows.y[rows.is_compared & (rows.t == arm)] for arm in (0, 1)]
+    return any(values.min() == values.max() for values in arms)
 
 
 def _subgroups(plan: StudyPlan, rows: Eligible, outcome: Outcome, of: Sample) -> list[Estimate]:

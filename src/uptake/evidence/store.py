@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,8 +75,9 @@ def all_studies(engine: Engine, district: str | None = None) -> list[RecordedStu
         return [_study(session, row) for row in session.scalars(chosen).all()]
 
 
-def keep(engine: Engine, result: StudyResult) -> None:
-    """Put a result on record. Its plan must be there."""
+def keep(engine: Engine, study: RecordedStudy, result: StudyResult) -> None:
+    """Put a result on record, under the plan as it was recorded."""
+    result = result.model_copy(update={"plan_hash": study.hash})
     with writing(engine) as session:
         session.add(
             StudyResultRecord(
@@ -92,12 +94,12 @@ def keep(engine: Engine, result: StudyResult) -> None:
 
 
 def _study(session: Session, row: StudyPlanRecord) -> RecordedStudy:
-    plan = StudyPlan.model_validate_json(row.canonical)
-    if plan.hash != row.hash:
+    if hashlib.sha256(row.canonical.encode()).hexdigest() != row.hash:
         raise PermanentError(
             f"the plan on record under {row.hash[:SHORT]} is not the one that was hashed",
             remedy="restore the operations database from a backup, and ask who changed it.",
         )
+    plan = StudyPlan.model_validate_json(row.canonical)
     return RecordedStudy(plan, row.hash, row.planned_at, tuple(_results(session, row.hash)))
 
 

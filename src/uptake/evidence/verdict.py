@@ -17,7 +17,7 @@ from uptake.evidence.plan import StudyPlan
 Kind = Literal[
     "effect", "effect_of_unclear_size", "too_small", "null", "no_useful_effect", "harmful", "not_enough_evidence",
     "failed_balance", "failed_attrition", "one_site", "no_overlap", "different_paths", "few_clusters",
-    "too_few_students", "descriptive",
+    "wrong_unit", "too_few_students", "descriptive",
 ]  # fmt: skip
 CORRELATIONAL = ("regression", "dose_response")
 
@@ -73,10 +73,17 @@ def _blocked(  # noqa: PLR0911 - one for each gate
             f"Nothing is said about {plan.tool} and {outcome}: one of the groups has fewer than "
             f"{plan.minimum_n} students."
         )
+    if plan.design == "dose_response":
+        return None  # it claims nothing, so nothing but privacy stops it
     if gate := failed("sites"):
         return "one_site", (
             f"Whether {plan.tool} makes a difference in {outcome} cannot be told: one of the groups is a single "
             f"{plan.site_column}, and what is particular to it looks just like an effect. {gate.meaning}"
+        )
+    if gate := failed("unit"):
+        return "wrong_unit", (
+            f"As it was planned, this study cannot tell whether {plan.tool} makes a difference in {outcome}. "
+            f"{gate.meaning}"
         )
     if gate := failed("clusters"):
         return "few_clusters", (
@@ -95,7 +102,7 @@ def _blocked(  # noqa: PLR0911 - one for each gate
                 f"Too many students have no {outcome} to tell what {plan.tool} did: {attrition.meaning} "
                 + ("No baseline is at hand." if not baseline or baseline.figure is None else baseline.meaning)
             )
-    elif baseline and baseline.status == "failed":
+    elif baseline and baseline.status == "failed" and not _is_on_one_path(gates):
         missing = baseline.figure is None
         return "failed_balance", (
             f"This comparison cannot answer whether {plan.tool} makes a difference in {outcome}: "
@@ -112,6 +119,12 @@ def _blocked(  # noqa: PLR0911 - one for each gate
             f"came after proves nothing: {gate.meaning}"
         )
     return None
+
+
+def _is_on_one_path(gates: dict[str, Gate]) -> bool:
+    """Differences over terms need no equal levels where the arms are seen to have moved alike before."""
+    trend = gates.get("earlier trend")
+    return trend is not None and trend.status == "passed"
 
 
 def _answer(  # noqa: PLR0911 - one for each answer
@@ -163,6 +176,11 @@ def _answer(  # noqa: PLR0911 - one for each answer
     )
 
 
+def _differs(plan: StudyPlan, gates: dict[str, Gate]) -> bool:
+    baseline = gates.get("baseline")
+    return plan.design == "difference_in_differences" and baseline is not None and baseline.status == "failed"
+
+
 def _points(g: float) -> str:
     value = percentile_points(g)
     return f"{value:+.1f}" if abs(value) >= 0.05 else "0.0"
@@ -184,6 +202,7 @@ def _essa(plan: StudyPlan, gates: dict[str, Gate], kind: Kind, found: Evidence |
     short = [
         *([f"fewer than {LARGE_SAMPLE} students"] if found.students < LARGE_SAMPLE else []),
         *(["no two sites named in each arm"] if gates["sites"].status != "passed" else []),
+        *(["the groups' levels differed before by more than WWC allows"] if _differs(plan, gates) else []),
     ]
     attrition = gates.get("attrition")
     is_sound_trial = (
