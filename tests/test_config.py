@@ -116,7 +116,11 @@ KINDS = "known kinds: oneroster, canvas, umbrella, dropfolder"
         ),
         ("  - id: lakeside", "  - id: [", "uptake.yaml line 5: not YAML"),
         ("districts:", "districts: []\nother:", "line 2: districts: Tuple should have at least 1 item"),
-        ("2025-09-01", "2025-02-30", "uptake.yaml is not YAML: day is out of range for month"),
+        (
+            "2025-09-01",
+            "2025-02-30",
+            "line 11: districts.0.calendar.days_off.0: 2025-02-30 is no date: day is out of range for month",
+        ),
         (
             "state_dir: state",
             "operations_url: postgresql://uptake:hush@db/uptake",

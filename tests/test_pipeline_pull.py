@@ -327,6 +327,39 @@ def test_a_source_without_a_connection_is_a_configuration_error(tmp_path: Path) 
     assert pipeline.credential_of(project, SourceSettings(name="registers", kind="dropfolder")) is None
 
 
+CONFIG = """\
+districts:
+  - id: lakeside
+    name: Lakeside
+    time_zone: America/Chicago
+    calendar:
+      school_years: [{name: 2025-26, starts_on: 2025-08-18, ends_on: 2026-06-05}]
+    sources:
+      - {name: registers, kind: dropfolder, folder: drop, mappings: registers}
+      - name: sis
+        kind: oneroster
+        url: https://sis.example.org
+        connection: lakeside_sis
+      - {name: lms, kind: canvas, url: https://lms.example.org}
+"""
+
+
+def test_a_missing_credential_is_told_with_the_key_and_the_line_that_ask_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_LAKESIDE_SIS", raising=False)
+    (tmp_path / "uptake.yaml").write_text(CONFIG)
+    project = Project.load(tmp_path / "uptake.yaml")
+    for source, told in (
+        ("sis", "uptake.yaml line 12: districts.0.sources.1.connection: no credential for connection 'lakeside_sis'"),
+        ("lms", "uptake.yaml line 13: districts.0.sources.2: source 'lms' names no connection"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            pipeline.pull(project, "lakeside", source)
+        assert caught.value.message == told
+        assert caught.value.remedy
+
+
 # ---- build, check, publish ------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -259,6 +259,20 @@ Model = TypeVar("Model", bound=Settings)
 Place = tuple[str | int, ...]
 
 
+def place_of_source(config: UptakeConfig, settings: SourceSettings) -> Place | None:
+    """Where a source of the configuration stands in its file; None for settings that are not of it."""
+    for number, district in enumerate(config.districts):
+        for index, source in enumerate(district.sources):
+            if source is settings:
+                return "districts", number, "sources", index
+    return None
+
+
+def told_at(path: Path, place: Place, reason: str) -> str:
+    """`reason`, with the line and the key of a place in a configuration file. Raises ConfigError as `load_config`."""
+    return _YamlFile.read(path, "name it with --config.").explain(place, reason)[1]
+
+
 def load_settings(path: Path, model: type[Model], *, missing: str, expand: bool = False) -> Model:
     """Any YAML file of settings. `missing` is the remedy when it is not there.
 
@@ -294,7 +308,6 @@ class _YamlFile:
         try:
             text = path.read_text(encoding="utf-8")
             tree = yaml.compose(text, Loader=yaml.SafeLoader)
-            values = yaml.safe_load(text)
         except FileNotFoundError as error:
             raise ConfigError(f"there is no file {path}", remedy=missing) from error
         except UnicodeDecodeError as error:
@@ -302,11 +315,15 @@ class _YamlFile:
         except yaml.MarkedYAMLError as error:
             line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
             raise ConfigError(f"{path.name}{line}: not YAML: {error.problem}") from error
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-02-30
+        except yaml.YAMLError as error:
             raise ConfigError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
-        if tree is None or not isinstance(values, dict):
+        if not isinstance(tree, yaml.MappingNode):
             raise ConfigError(f"{path.name} has no keys", remedy=missing)
-        return cls(path.name, path.parent.resolve(), values, tree)
+        file = cls(path.name, path.parent.resolve(), {}, tree)
+        wrong = [file.explain(place, reason)[1] for place, reason in _impossible(tree, ())]
+        if wrong:
+            raise ConfigError("\n".join(wrong))
+        return replace(file, values=yaml.safe_load(text))
 
     def explain(self, place: Place, reason: str) -> tuple[int, str]:
         """(line, what a person reads) for a place; the line is that of the nearest key that is there.
@@ -341,6 +358,21 @@ def _repeated(node: yaml.Node, place: Place) -> Iterator[tuple[Place, str]]:
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             yield from _repeated(value, (*place, index))
+
+
+def _impossible(node: yaml.Node, place: Place) -> Iterator[tuple[Place, str]]:
+    """Values that look like a date and are none, such as 2026-02-30; YAML itself would not say where."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _impossible(value, (*place, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _impossible(value, (*place, index))
+    elif isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:timestamp":
+        try:
+            yaml.constructor.SafeConstructor().construct_yaml_timestamp(node)
+        except ValueError as error:
+            yield place, f"{node.value} is no date: {error}"
 
 
 def _child(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from uptake import clock
-from uptake.config import District, SourceSettings
+from uptake.config import District, SourceSettings, place_of_source, told_at
 from uptake.contracts import Resource, Window
 from uptake.credentials import Credential
 from uptake.errors import ConfigError, PermanentError, TransientError, UptakeError
@@ -152,14 +152,23 @@ def opened(project: Project, district: District, settings: SourceSettings) -> So
 
 
 def credential_of(project: Project, settings: SourceSettings) -> Credential | None:
-    """The source's credential; None for a kind that needs none. Raises ConfigError."""
+    """The source's credential; None for a kind that needs none.
+
+    Raises ConfigError that names the key and the line of the configuration that asks for it.
+    """
     if not KINDS[settings.kind].needs_credential:
         return None
-    if settings.connection is None:
-        raise ConfigError(
-            f"source {settings.name!r} names no connection", remedy="add `connection:` to it in uptake.yaml."
-        )
-    return project.credential(settings.connection)
+    try:
+        if settings.connection is None:
+            raise ConfigError(
+                f"source {settings.name!r} names no connection", remedy="add `connection:` to it in uptake.yaml."
+            )
+        return project.credential(settings.connection)
+    except ConfigError as error:
+        place = place_of_source(project.config, settings)
+        if place is not None and project.config_path.exists():  # else it was made without a file, and has no lines
+            error.message = told_at(project.config_path, (*place, "connection"), error.message)
+        raise
 
 
 def _chosen(source: Source, settings: SourceSettings, names: Sequence[str] | None) -> list[Resource]:
