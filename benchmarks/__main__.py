@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = (
     [sys.executable, "-m", "benchmarks.roster"],
+    [sys.executable, "-m", "benchmarks.log_file"],
     [sys.executable, "-m", "benchmarks.usage_day"],
     [sys.executable, "-m", "benchmarks.learnplatform"],
 )

@@ -162,3 +162,18 @@ def test_two_paths_to_one_host_do_not_need_a_known_prefix(tmp_path: Path) -> Non
         door = Door("d", keyring, vault, Catalogue())
         table = pa.table({"id": ["1"], "email": ["a"], "url": ["a.example/b/c"], "at": [None]}, schema=VISITS.schema)
         assert door.admit(VISITS, table).column("url").to_pylist() == ["a.example"]
+
+
+@given(
+    url=st.text("aB0.-_:/@?#% \n+~\\", max_size=12)
+    | st.builds(
+        "{}{}".format, st.sampled_from(["https://x.example", "//u:p@x.example:80", " x.example."]), st.text("a/?#@ \n")
+    )
+)
+def test_an_address_is_the_same_whatever_letters_its_neighbours_have(doors: tuple[Door, Door], url: str) -> None:
+    def landed(*urls: str) -> str | None:
+        count = len(urls)
+        columns = {"id": ["1"] * count, "email": ["a"] * count, "url": list(urls), "at": [None] * count}
+        return doors[0].admit(VISITS, pa.table(columns, schema=VISITS.schema)).column("url")[0].as_py()
+
+    assert landed(url) == landed(url, "https://schöne-schule.example/")

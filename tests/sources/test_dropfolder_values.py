@@ -211,3 +211,23 @@ def test_rejected_rows_fit_once_the_mapping_is_mended(tmp_path: Path) -> None:
     assert again.table.to_pylist() == [{"id": "1", "day": date(2025, 8, 14)}]
     assert sorted(reject.reason for reject in again.rejects) == ["not_date", "not_replayable"]
     assert again.pulled == 3
+
+
+@given(
+    st.builds(
+        "{}{}{}{}Z".format,
+        st.sampled_from(["2026-04-14", "0999-12-31", "9999-01-01", "2026-02-30", "20260414", "2026-4-14"]),
+        st.sampled_from(["T", " ", "t", ""]),
+        st.sampled_from(["13:00:00", "24:00:00", "23:59:60", "13:00", "130000", "13", "13:00:00+00:00"]),
+        st.sampled_from(["", ".5", ".123456", ".1234567", ".123456789", ".", ",5", " "]),
+    )
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_time_in_utc_is_the_same_whatever_its_neighbours_are(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    column = {"type": "timestamp"}
+    values, rejects = column_of(tmp_path_factory.mktemp("alone"), [text], column, time_zone="UTC")
+    beside, both = column_of(tmp_path_factory.mktemp("beside"), [text, "2026-04-14T13:00"], column, time_zone="UTC")
+    assert values == beside[:-1]
+    assert rejects == both

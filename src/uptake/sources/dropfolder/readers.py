@@ -318,15 +318,19 @@ def _read_ndjson(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
         titles, pointers = _json_places(mapping, list(keys))
         names = match_header(mapping, titles, is_sparse=True).names
         commas = {column.name for column in mapping.columns if mapping.has_decimal_comma(column)}
+        places = [(_json_place(pointer), name) for pointer, name in zip(pointers, names, strict=True) if name]
+        # All at once: each call of its own would parse the line again.
+        texts = _if_object(f"""json_extract_string("0", [{", ".join(place for place, _ in places)}])""")
         values = ", ".join(
-            f"{_if_object(_json_text(pointer, has_comma=name in commas))} AS {_quoted(name)}"
-            for pointer, name in zip(pointers, names, strict=True)
-            if name
+            f"{_json_text(number, place, has_comma=name in commas)} AS {_quoted(name)}"
+            for number, (place, name) in enumerate(places, start=1)
         )
         for table, rejects in lines():
             connection.register("lines", table)
-            result = connection.sql(f'SELECT {values}, {_if_object("true")} AS "\x1e" FROM lines').to_arrow_table()
-            is_object = result.column("\x1e").is_valid()
+            result = connection.sql(
+                f'SELECT {values}, texts IS NOT NULL AS "\x1e" FROM (SELECT "0", {texts} AS texts FROM lines)'
+            ).to_arrow_table()
+            is_object = result.column("\x1e")
             broken = table.column("0").filter(pc.invert(is_object)).to_pylist()
             batch = _named(
                 result.drop_columns(["\x1e"]).filter(is_object),
@@ -342,11 +346,15 @@ def _if_object(expression: str) -> str:
     return f"""CASE WHEN json_valid("0") THEN CASE WHEN json_type("0") = 'OBJECT' THEN {expression} END END"""
 
 
-def _json_text(pointer: Sequence[str], *, has_comma: bool) -> str:
-    place = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in pointer).replace("'", "''")
-    text = f"""json_extract_string("0", '{place}')"""
+def _json_place(pointer: Sequence[str]) -> str:
+    """A JSON pointer (RFC 6901) as a literal of SQL."""
+    return "'" + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in pointer).replace("'", "''") + "'"
+
+
+def _json_text(number: int, place: str, *, has_comma: bool) -> str:
+    text = f"texts[{number}]"
     if has_comma:  # a JSON number has a point, whatever the texts of the file have
-        return f"""CASE WHEN json_type("0", '{place}') = 'DOUBLE' THEN replace({text}, '.', ',') ELSE {text} END"""
+        return f"""CASE WHEN json_type("0", {place}) = 'DOUBLE' THEN replace({text}, '.', ',') ELSE {text} END"""
     return text
 
 

@@ -117,6 +117,8 @@ def _dates(text: pa.Array, formats: tuple[str, ...]) -> tuple[pa.Array, Wrong]:
 def _instants(text: pa.Array, formats: tuple[str, ...], zone: str | None) -> tuple[pa.Array, Wrong]:
     """UTC. A local time that the clocks show twice (they go back) is the earlier of the two; one that they never show
     (they go forward) is wrong."""
+    if not formats and (plain := _utc_instants(text)) is not None:
+        return plain, {}
     readings = [_reading(pattern) for pattern in formats]
     readings.append((f"CASE WHEN regexp_full_match(c, '{_ISO_ZONED}') THEN try_cast(c AS TIMESTAMPTZ) END", True))
     readings.append((f"CASE WHEN regexp_full_match(c, '{_ISO_LOCAL}') THEN try_cast(c AS TIMESTAMP) END", False))
@@ -161,6 +163,19 @@ def _instants(text: pa.Array, formats: tuple[str, ...], zone: str | None) -> tup
     instants = _one_array(found.column("instant")).cast(TIMESTAMP)
     wrong = _where("not_timestamp", pc.and_(text.is_valid(), pc.invert(_one_array(found.column("is_read")))))
     return instants, wrong | _where("time_skipped_by_clock", _one_array(found.column("is_skipped")))
+
+
+def _utc_instants(text: pa.Array) -> pa.Array | None:
+    """A column of whole ISO times that all end in `Z`, read in one go; None for any other."""
+    shortest = pc.min(pc.binary_length(text)).as_py() or 0
+    if shortest < len("2026-04-14T13:00:00Z") or not pc.all(pc.ends_with(text, "Z")).as_py():
+        return None
+    try:
+        instants = text.cast(TIMESTAMP)
+    except pa.ArrowInvalid:
+        return None
+    years = pc.min_max(pc.year(instants)).as_py()
+    return instants if years["min"] >= 1000 and years["max"] <= 9998 else None
 
 
 def _reading(pattern: str) -> tuple[str, bool]:
