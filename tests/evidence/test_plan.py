@@ -28,9 +28,15 @@ def test_the_hash_is_of_the_canonical_text_and_of_nothing_else(tmp_path: Path):
 
 def test_any_change_is_another_study():
     changes = [
-        {"meaningful_effect": 0.21}, {"seed": 1}, {"covariates": ["meals"]}, {"subgroups": ["meals"]}, {"window": "fall"},
-        {"matching": {"caliper": 0.25}}, {"prior": {"sd": 0.3}}, {"treatment": {"column": "arm", "treated": 2}},
-    ]  # fmt: skip
+        {"meaningful_effect": 0.21},
+        {"seed": 1},
+        {"window": "fall"},
+        {"covariates": ["meals"]},
+        {"subgroups": ["home"]},
+        {"matching": {"caliper": 0.25}},
+        {"prior": {"sd": 0.3}},
+        {"treatment": {"column": "arm", "treated": 2}},
+    ]
     hashes = {plan().hash, *(plan(**change).hash for change in changes)}
     assert len(hashes) == len(changes) + 1
 

@@ -91,6 +91,28 @@ def show_command(identifier: IdArgument, config: ConfigOption = None, as_json: J
         _show(store.find(_project(config).operations, identifier), as_json)
 
 
+@study_app.command("report")
+def report_command(
+    identifier: IdArgument,
+    output: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; `.html` or `.pdf`.")],
+    config: ConfigOption = None,
+) -> None:
+    """Write the printed report: plan, data, method, code version, every figure.
+
+    Example: `uptake study report 3f9a1c mathspring.pdf`
+    """
+    from uptake.evidence import store
+    from uptake.evidence.report import as_html, as_pdf
+
+    with _exits():
+        if output.suffix.lower() not in (".html", ".pdf"):
+            raise typer.BadParameter("give a file that ends in .html or .pdf")
+        study = store.find(_project(config).operations, identifier)
+        made = as_pdf(study) if output.suffix.lower() == ".pdf" else as_html(study).encode()
+        output.write_bytes(made)
+        typer.echo(f"Wrote {output}")
+
+
 @study_app.command("list")
 def list_command(
     config: ConfigOption = None,
