@@ -98,10 +98,11 @@ def test_no_name_and_no_address_is_anywhere_but_in_the_vault(whole_way: WholeWay
             looked += _texts(connection, f"read_parquet('{path}')")
         for kind in ("leaders", "restricted"):
             published = whole_way.project.published(DISTRICT)
-            file = published / (published / "current").read_text().strip() / f"{kind}.duckdb"
-            connection.execute(f"attach '{file}' as {kind} (read_only)")
+            snapshot = published / (published / "current").read_text().strip()
+            connection.execute(f"set file_search_path = '{snapshot}'")
+            connection.execute(f"attach '{snapshot / kind}.duckdb' as {kind} (read_only)")
             for (table,) in connection.execute(
-                f"select table_name from duckdb_tables() where database_name = '{kind}'"
+                f"select table_name from information_schema.tables where table_catalog = '{kind}'"
             ).fetchall():
                 looked += _texts(connection, f"{kind}.main.{table}")
         assert looked > 50

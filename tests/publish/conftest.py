@@ -22,5 +22,5 @@ def small_district() -> ModuleType:
 @pytest.fixture
 def project(small_district: ModuleType, tmp_path: Path) -> Project:
     made: Project = small_district.make_project(tmp_path)
-    small_district.write_warehouse(made)
+    small_district.write_warehouse(made, by_date={"fct_student_tool_day": {"2026-04-06": "first"}})
     return made

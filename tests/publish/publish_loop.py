@@ -6,8 +6,6 @@ import importlib.util
 import sys
 from pathlib import Path
 
-import duckdb
-
 from uptake.quality import summary
 from uptake.quality.summary import CheckSummary
 from uptake.warehouse.publish import publish_latest, read_current
@@ -43,8 +41,8 @@ def read(root: Path) -> None:
         last = current.id
         counted = {}
         for audience in AUDIENCES:
-            with duckdb.connect(str(current.file(audience)), read_only=True) as connection:
-                for (table,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
+            with current.open(audience) as connection:
+                for (table,) in connection.execute("SELECT table_name FROM information_schema.tables").fetchall():
                     counted[table] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # type: ignore[index]
         assert counted == current.manifest["tables"], counted
         reads += 1

@@ -46,7 +46,7 @@ def snapshot_rows(project: Project) -> dict[str, str]:
 
 def tables(file: Path) -> set[str]:
     with duckdb.connect(str(file), read_only=True) as connection:
-        return {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        return {row[0] for row in connection.execute("SELECT table_name FROM information_schema.tables").fetchall()}
 
 
 def test_tables_go_where_their_model_says_and_nowhere_else(project: Project, small_district: ModuleType) -> None:

@@ -198,8 +198,11 @@ def make_project(root: Path) -> Project:
     return Project(UptakeConfig(districts=(district,), state_dir=root / "var"), root / "uptake.yaml")
 
 
-def write_warehouse(project: Project, **changed: str) -> None:
-    """The writer's file and dbt's manifest. `changed` replaces the SQL of a table (or adds one for leaders)."""
+def write_warehouse(project: Project, by_date: dict[str, dict[str, str]] | None = None, **changed: str) -> None:
+    """The writer's file and dbt's manifest. `changed` replaces the SQL of a table (or adds one for leaders).
+
+    by_date: tables that are made again date by date, each with the version of its dates.
+    """
     warehouse = project.warehouse(DISTRICT)
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     warehouse.unlink(missing_ok=True)
@@ -208,6 +211,11 @@ def write_warehouse(project: Project, **changed: str) -> None:
         connection.execute("CREATE SCHEMA marts")
         for name, (_, sql) in tables.items():
             connection.execute(f"CREATE TABLE marts.{name} AS {sql}")
+        connection.execute("CREATE SCHEMA build")
+        connection.execute("CREATE TABLE build.date_version (on_date DATE, version VARCHAR)")
+        versions = {on_date: version for dates in (by_date or {}).values() for on_date, version in dates.items()}
+        for on_date, version in versions.items():
+            connection.execute("INSERT INTO build.date_version VALUES (?, ?)", [on_date, version])
 
     def meta(name: str, audience: str | None) -> dict[str, object]:
         return {"snapshot": audience, "key": KEYS.get(name)} if audience else {}
@@ -217,7 +225,11 @@ def write_warehouse(project: Project, **changed: str) -> None:
             "name": name,
             "alias": name,
             "schema": "marts",
-            "config": {"materialized": "table", "meta": meta(name, audience)},
+            "config": {
+                "materialized": "incremental" if name in (by_date or {}) else "table",
+                "incremental_strategy": "replace_dates" if name in (by_date or {}) else None,
+                "meta": meta(name, audience),
+            },
         }
         for name, (audience, _) in tables.items()
     }

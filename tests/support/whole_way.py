@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
 from uptake import pipeline
 from uptake.project import Project
 from uptake.sandbox.running import RunningSandbox
+from uptake.warehouse.partitions import read_snapshot_file
 
 DISTRICT = "riverbend"
 SOURCES = ("sis", "lms", "filter", "registers")
@@ -33,8 +32,7 @@ class WholeWay:
     def rows(self, query: str, file: str = "leaders.duckdb") -> list[tuple]:
         """From the published snapshot."""
         published = self.project.published(DISTRICT)
-        path = published / (published / "current").read_text().strip() / file
-        with duckdb.connect(str(path), read_only=True) as connection:
+        with read_snapshot_file(published / (published / "current").read_text().strip(), file) as connection:
             return connection.execute(query).fetchall()
 
     def contents(self) -> dict[str, list[tuple]]:

@@ -97,6 +97,27 @@ def test_new_and_superseded_files_touch_their_local_dates(lake: Lake) -> None:
     assert lake.query("select count(*) from landing.umbrella__activity") == [(2,)]
 
 
+def test_a_date_has_a_new_version_before_it_is_made_again_and_the_others_keep_theirs(lake: Lake) -> None:
+    def versions() -> dict[date, str]:
+        return dict(lake.query("select on_date, version from build.date_version"))
+
+    lake.land("umbrella", "activity", [request("2026-03-02T15:00:00", "a@mail")])
+    lake.land("umbrella", "activity", [request("2026-03-09T15:00:00", "a@mail")])
+    done(lake, prepared(lake))
+    first = versions()
+    done(lake, prepared(lake))
+    assert versions() == first and set(first) == {date(2026, 3, 2), date(2026, 3, 9)}
+    lake.land("umbrella", "activity", [request("2026-03-09T16:00:00", "a@mail")])
+    prepared(lake)  # and dbt dies
+    second = versions()
+    assert second[date(2026, 3, 2)] == first[date(2026, 3, 2)]
+    assert second[date(2026, 3, 9)] != first[date(2026, 3, 9)]
+    prepared(lake)
+    assert versions()[date(2026, 3, 9)] != second[date(2026, 3, 9)]
+    prepared(lake, full_refresh=True)
+    assert not set(versions().values()) & set(first.values())
+
+
 def test_weeks_reach_as_far_as_consistent_use_looks_back(lake: Lake) -> None:
     lake.land("umbrella", "activity", [request("2025-11-05T15:00:00", "a@mail")], token="a")
     done(lake, prepared(lake))

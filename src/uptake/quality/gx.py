@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
@@ -100,9 +101,13 @@ def validate(
 def _source(audience: Audience, file: Path, suites: Sequence[Suite]) -> SQLDatasource:
     """One of the candidate's files, with an asset for each suite."""
     whole = [BatchDefinition(name=WHOLE)]
+    settings = urlencode(
+        {"access_mode": "read_only", "memory_limit": MEMORY_LIMIT, "file_search_path": str(file.parent)},
+        quote_via=quote,
+    )
     return SQLDatasource(
         name=audience,
-        connection_string=f"duckdb:///{file}?access_mode=read_only&memory_limit={MEMORY_LIMIT}",
+        connection_string=f"duckdb:///{file}?{settings}",
         create_temp_table=False,
         assets=[
             QueryAsset(name=suite.name, query=suite.query, batch_definitions=whole)

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from uptake.config import District
 from uptake.errors import PermanentError
 from uptake.project import Project
@@ -82,7 +80,7 @@ def facts_of(district: District, candidate: Candidate) -> Facts:
     tables: dict[Audience, Mapping[str, Columns]] = {}
     for audience in AUDIENCES:
         found: dict[str, dict[str, str]] = {}
-        with duckdb.connect(str(candidate.file(audience)), read_only=True) as connection:
+        with candidate.open(audience) as connection:
             for table, column, kind in connection.execute(
                 "SELECT table_name, column_name, data_type FROM duckdb_columns() "
                 "WHERE NOT internal ORDER BY table_name, column_index"
@@ -159,7 +157,7 @@ def _with_examples(candidate: Candidate, results: Sequence[Result]) -> list[Resu
             explained.append(result)
             continue
         query = result.query.format(batch=result.batch)
-        with duckdb.connect(str(candidate.file(result.audience)), read_only=True) as connection:
+        with candidate.open(result.audience) as connection:
             found = connection.execute(f"SELECT * FROM ({query}) AS found LIMIT {SHOWN_ROWS}")
             names = [column[0] for column in found.description]
             rows = [

@@ -8,6 +8,7 @@ build that dies at any instant is simply made again.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from uptake.project import Project
 from uptake.sources.registry import warehouse_resources
 from uptake.warehouse.engine import first_row, open_warehouse, replace_table, table_exists
 from uptake.warehouse.landing_views import LakeFile, Name, live_files, write_views
+from uptake.warehouse.partitions import DATE_VERSION
 from uptake.warehouse.reference import copy_operations, write_config
 from uptake.warehouse.touched import dates_of, dates_of_voided, in_batches, overlapping, school_weeks, weeks_of
 
@@ -142,6 +144,9 @@ def prepare(
         connection.execute(
             "create or replace table build.is_complete_refresh_due as select ? as is_due", [work.full_refresh]
         )
+        connection.execute(f"create table if not exists {DATE_VERSION} (on_date date, version varchar)")
+        if work.full_refresh:
+            connection.execute(f"delete from {DATE_VERSION}")
         _touch(connection, project, district, files, work.batches[0], work.weeks if len(work.batches) == 1 else set())
         connection.execute("commit")
     return work
@@ -226,6 +231,11 @@ def _touch(
     for name, column, values in (("touched_date", "on_date", dates), ("touched_week", "week_start_on", weeks)):
         rows = pa.table({column: pa.array(sorted(values), type=pa.date32())})
         replace_table(connection, f"landing.{name}", rows)
+    # Before a row of them changes: who holds a date's version holds its rows.
+    connection.execute(f"delete from {DATE_VERSION} where on_date in (select on_date from landing.touched_date)")
+    connection.execute(
+        f"insert into {DATE_VERSION} select on_date, ? from landing.touched_date", [secrets.token_hex(8)]
+    )
     resources = warehouse_resources()
     shown = overlapping(files, resources, district.zone, dates)
     write_views(connection, resources, shown, project.state_dir / "warehouse" / "schema")

@@ -1,6 +1,7 @@
 """Publication: one pointer file names the snapshot that readers open, and is swapped in one step.
 
     published/<district>/<id>/{leaders.duckdb,restricted.duckdb,manifest.json,checks.json}   the last five
+    published/<district>/<id>/{partitions.json,restricted/}   person-level facts by date; see `partitions`
     published/<district>/current          the id that readers open
     published/<district>/rejected.json    why the newest candidate is not up, and since when; absent when it is
     published/<district>/manifests/       manifests of the snapshots whose files were pruned
@@ -18,6 +19,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from uptake.config import District
 from uptake.errors import CheckError, PermanentError
 from uptake.operations.models import Snapshot
@@ -26,6 +29,7 @@ from uptake.project import Project
 from uptake.quality import summary
 from uptake.quality.summary import CheckSummary
 from uptake.warehouse import durable
+from uptake.warehouse.partitions import PARTITIONS, describe_file, insist_on, read_snapshot_file
 from uptake.warehouse.snapshot import (
     AUDIENCES,
     CANDIDATE_PREFIX,
@@ -33,7 +37,6 @@ from uptake.warehouse.snapshot import (
     MANIFEST,
     Audience,
     Candidate,
-    describe_file,
 )
 
 POINTER = "current"
@@ -51,8 +54,12 @@ class SnapshotRef:
     manifest: dict[str, Any]
     rejected: dict[str, Any] | None = None
 
+    def open(self, audience: Audience) -> duckdb.DuckDBPyConnection:
+        """Read-only, with everything that its views are over."""
+        return read_snapshot_file(self.path, self.file(audience).name)
+
     def file(self, audience: Audience) -> Path:
-        """Open it with `duckdb.connect(path, read_only=True)`: it never changes under its name."""
+        """It never changes under its name. The leaders' file may be opened by itself; for the other one use `open`."""
         return self.path / f"{audience}.duckdb"
 
     @property
@@ -169,13 +176,15 @@ def status_of(project: Project, district: District) -> dict[str, Any]:
 
 
 def _put_up(folder: Path, candidate: Candidate, checks: CheckSummary) -> None:
-    for audience in AUDIENCES:
-        if describe_file(candidate.file(audience)) != candidate.manifest["files"][audience]:
+    files = {audience: candidate.file(audience) for audience in AUDIENCES} | {PARTITIONS: candidate.path / PARTITIONS}
+    for name, file in files.items():
+        if describe_file(file) != candidate.manifest["files"][name]:
             raise CheckError(
-                f"{audience}.duckdb is not the file that was checked",
+                f"{file.name} is not the file that was checked",
                 remedy="run `uptake check` again; nothing else may write in the published folder.",
                 district=folder.name,
             )
+    insist_on(candidate.path)
     manifest = candidate.manifest | {
         "published_at": datetime.now(UTC).isoformat(),
         "checks": {

@@ -1,5 +1,7 @@
 """A candidate snapshot: the marts that people read, copied out of the writer's file into two files of their own.
 
+Person-level facts that grow by the day are Parquet files beside them, shared between snapshots (`partitions`).
+
 Which file a table goes to is said by its dbt model (`config: {meta: {snapshot: leaders}}` or `restricted`). A table
 that says nothing goes nowhere. A leaders' table with a person-level column is refused here, and a check then rejects
 the candidate and names it; the column never reaches the leaders' file.
@@ -7,11 +9,10 @@ the candidate and names it; the column never reaches the leaders' file.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +28,14 @@ from uptake.operations.models import Snapshot
 from uptake.operations.session import writing
 from uptake.project import Project
 from uptake.warehouse import durable
+from uptake.warehouse.partitions import (
+    DATE_VERSION,
+    PARTITIONS,
+    STRATEGY,
+    PartitionWriter,
+    describe_file,
+    read_snapshot_file,
+)
 
 Audience = Literal["leaders", "restricted"]
 AUDIENCES: tuple[Audience, ...] = get_args(Audience)
@@ -80,6 +89,10 @@ class Candidate:
     def file(self, audience: Audience) -> Path:
         return self.path / f"{audience}.duckdb"
 
+    def open(self, audience: Audience) -> duckdb.DuckDBPyConnection:
+        """Read-only, with everything that its views are over."""
+        return read_snapshot_file(self.path, self.file(audience).name)
+
 
 def make_candidate(project: Project, district: District, run_id: str) -> Candidate:
     """Copy the tables that the dbt manifest tags into a new candidate folder.
@@ -97,7 +110,7 @@ def make_candidate(project: Project, district: District, run_id: str) -> Candida
     building = folder / f"{BUILDING_PREFIX}{snapshot_id}"
     building.mkdir(mode=0o700)
     tagged = _tagged_tables(project.state_dir / "dbt" / district.id / "target" / MANIFEST, district.id)
-    copied = _copy(project.warehouse(district.id), building, tagged, district.id)
+    copied = _copy(project.warehouse(district.id), building, tagged, district.id, _earlier(folder))
     manifest = {
         "id": snapshot_id,
         "district": district.id,
@@ -113,7 +126,8 @@ def make_candidate(project: Project, district: District, run_id: str) -> Candida
         "checks": None,
         "tables": copied.rows,
         "keys": {table.name: table.key for table in tagged if table.key},
-        "files": {audience: describe_file(building / f"{audience}.duckdb") for audience in AUDIENCES},
+        "files": {audience: describe_file(building / f"{audience}.duckdb") for audience in AUDIENCES}
+        | {PARTITIONS: describe_file(building / PARTITIONS)},
         "refused": copied.refused,
     }
     durable.write_json(building / MANIFEST, manifest)
@@ -146,6 +160,12 @@ def _next_id(folder: Path, now: datetime) -> str:
     return now.strftime(_STAMP)
 
 
+def _earlier(folder: Path) -> list[Path]:
+    """Snapshots and candidates in the folder, newest first: whatever of them did not change is shared."""
+    found = {path.name.removeprefix(CANDIDATE_PREFIX): path for path in folder.iterdir()}
+    return [found[name] for name in sorted(found, reverse=True) if ID_FORMAT.fullmatch(name)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Copied:
     rows: dict[str, int]
@@ -159,6 +179,7 @@ class _Tagged:
     name: str
     audience: Audience
     key: list[str]
+    is_by_date: bool  # person-level, and made again date by date
 
 
 def _tagged_tables(path: Path, district_id: str) -> list[_Tagged]:
@@ -179,16 +200,23 @@ def _tagged_tables(path: Path, district_id: str) -> list[_Tagged]:
                 remedy=f"write one of {', '.join(AUDIENCES)} in the model's YAML, or leave it out.",
                 district=district_id,
             )
-        tagged.append(_Tagged(node["schema"], node.get("alias") or node["name"], audience, meta.get("key") or []))
+        is_by_date = (
+            audience == "restricted"
+            and config.get("materialized") == "incremental"
+            and config.get("incremental_strategy") == STRATEGY
+        )
+        name = node.get("alias") or node["name"]
+        tagged.append(_Tagged(node["schema"], name, audience, meta.get("key") or [], is_by_date))
     return sorted(tagged, key=lambda table: table.name)
 
 
-def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str) -> _Copied:
+def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str, earlier: Sequence[Path]) -> _Copied:
     rows: dict[str, int] = {}
     refused: dict[str, list[str]] = {}
     complete: list[date] = []
     with _attached(warehouse, target, district_id) as connection:
         connection.execute("CREATE TEMP TABLE person (key VARCHAR)")
+        partitions = PartitionWriter(connection, target, earlier, _versions(connection, warehouse))
         # The restricted ones first: they say who the people are, and no leaders' table may name one.
         for table in sorted(tagged, key=lambda table: table.audience == "leaders"):
             source = f'"{warehouse.stem}"."{table.schema}"."{table.name}"'
@@ -207,6 +235,9 @@ def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str
             keys = [key for key in READING_ORDER if key in columns]
             order = f"ORDER BY {', '.join(keys)}" if keys else ""
             copy = f'"{_alias(table.audience)}"."{table.name}"'
+            if table.is_by_date:
+                rows[table.name] = partitions.add(table.name, source, order, copy)
+                continue
             connection.execute(f"CREATE TABLE {copy} AS SELECT * FROM {source} {order}")
             rows[table.name] = _scalar(connection, f"SELECT count(*) FROM {copy}")
             if table.audience == "restricted" and table.name.startswith("dim_"):
@@ -216,11 +247,21 @@ def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str
             if table.audience == "leaders" and "data_complete_through" in columns and "source" not in columns:
                 through = _scalar(connection, f"SELECT max(data_complete_through)::DATE FROM {copy}")
                 complete += [through] if through else []
+        partitions.save()
     for audience in AUDIENCES:
         file = target / f"{audience}.duckdb"
         file.chmod(0o600)
         durable.sync(file)
     return _Copied(dict(sorted(rows.items())), refused, max(complete, default=None))
+
+
+def _versions(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> dict[date, str]:
+    """What the last build to touch each date called it; nothing in a warehouse that was built before there were any."""
+    try:
+        found = connection.execute(f'SELECT on_date, version FROM "{warehouse.stem}".{DATE_VERSION}').fetchall()
+    except duckdb.CatalogException:
+        return {}
+    return dict(found)
 
 
 def _personal(connection: duckdb.DuckDBPyConnection, source: str, columns: Mapping[str, str]) -> list[str]:
@@ -270,13 +311,6 @@ def _alias(audience: Audience) -> str:
 def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     row = connection.execute(query).fetchone()
     return row[0] if row else None
-
-
-def describe_file(file: Path) -> dict[str, Any]:
-    """Size and digest: what was checked is what is published."""
-    with file.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    return {"bytes": file.stat().st_size, "sha256": digest}
 
 
 def _nothing_built(district_id: str) -> PermanentError:
