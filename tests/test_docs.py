@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from uptake.cli import app
-from uptake.config import District, Privacy, Thresholds
+from uptake.config import District, Privacy, Retention, Thresholds
 from uptake.sandbox.cli import app as sandbox_app
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,7 +109,8 @@ def test_the_settings_table_is_what_the_settings_are() -> None:
     for names, defaults in re.findall(r"^\| ((?:`[\w.]+`(?: / )?)+) \| ([^|]+) \|", table, re.M):
         keys = [key.split(".")[-1] for key in re.findall(r"`([\w.]+)`", names)]
         told |= dict(zip(keys, [text.strip() for text in defaults.split("/")], strict=False))
-    settings = {**Privacy.model_fields, **Thresholds.model_fields}
+    settings = {**Privacy.model_fields, **Retention.model_fields, **Thresholds.model_fields}
+    settings.pop("retention")  # its own settings stand for it
     assert set(told) == {*settings, "subgroups"} & set(told) and set(settings) <= set(told)
     for key, field in settings.items():
         assert told[key] == str(field.default).lower(), key

@@ -231,6 +231,29 @@ def run(config: ConfigOption = None, district: DistrictOption = None) -> None:
 
 
 @app.command()
+def prune(
+    config: ConfigOption = None,
+    district: DistrictOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove what is past its retention: old snapshots, superseded files of the lake, old records of runs and checks.
+
+    Example: `uptake prune --dry-run`
+    """
+    from uptake import pipeline
+
+    with _exits():
+        project = _project(config)
+        for place in _districts(project, district):
+            done = pipeline.prune(project, place.id, dry_run=dry_run)
+            out.print(
+                f"{place.id}: {'would remove' if dry_run else 'removed'} {done.snapshots} snapshots, "
+                f"{done.lake_files} superseded files ({done.lake_bytes / 2**20:.1f} MiB), "
+                f"{done.outcomes} outcomes, {done.check_results} check results"
+            )
+
+
+@app.command()
 def status(config: ConfigOption = None, district: DistrictOption = None, as_json: JsonOption = False) -> None:
     """What is published, how fresh each source is, which check fails since when, and what to do.
 

@@ -139,11 +139,23 @@ def _days(span: Span) -> list[date]:
     return [span.starts_on + timedelta(days=i) for i in range((span.ends_on - span.starts_on).days + 1)]
 
 
+class Retention(Settings):
+    """What `uptake prune` leaves. snapshots: published ones, the one that is up included. superseded_days: files of the
+    lake that no longer count. outcome_days, check_days: records of runs and of checks; longer than a school year, so
+    that an auditor can look at the last one whole."""
+
+    snapshots: Annotated[int, Field(ge=1)] = 5
+    superseded_days: Annotated[int, Field(ge=1)] = 30
+    outcome_days: Annotated[int, Field(ge=30)] = 400
+    check_days: Annotated[int, Field(ge=30)] = 400
+
+
 class Privacy(Settings):
     """minimum_n: smallest group of people that a leaders' page may show. See docs/privacy.md."""
 
     minimum_n: Annotated[int, Field(ge=3, le=100)] = 10
     count_out_of_school: bool = False
+    retention: Retention = Retention()
 
 
 class Thresholds(Settings):

@@ -36,6 +36,7 @@ from uptake.sources.registry import KINDS, open_source
 # The warehouse and the checks take seconds to import: a pull needs neither.
 if TYPE_CHECKING:
     from uptake.quality.summary import CheckSummary
+    from uptake.retention import Pruned
     from uptake.warehouse.dbt import BuildSummary
     from uptake.warehouse.publish import SnapshotRef
 
@@ -432,6 +433,13 @@ def publish(project: Project, district_id: str, *, run_id: str | None = None) ->
         snapshot = publish_latest(project, district, run_id)
         record.details = {"snapshot": snapshot.id}
     return snapshot
+
+
+def prune(project: Project, district_id: str, *, dry_run: bool = False, run_id: str | None = None) -> Pruned:
+    """Remove what is past its retention; with `dry_run`, only say what would be. See `uptake.retention`."""
+    from uptake.retention import prune as prune_district  # noqa: PLC0415
+
+    return prune_district(project, project.district(district_id), run_id=run_id or new_run_id(), dry_run=dry_run)
 
 
 def replay(project: Project, held: QuarantineFile, *, run_id: str | None = None) -> ReplayResult:

@@ -16,6 +16,7 @@ EXPECTED = {
     "ingest__riverbend__registers",
     "publish__riverbend",
     "backfill__riverbend",
+    "retention__riverbend",
 }
 
 
@@ -51,7 +52,12 @@ def test_a_second_district_is_only_an_entry(monkeypatch, tmp_path):
     path.write_text(yaml.safe_dump(config))
     bag = load(monkeypatch, path)
     assert bag.import_errors == {}
-    assert set(bag.dags) == EXPECTED | {"ingest__lakeside__sis", "publish__lakeside", "backfill__lakeside"}
+    assert set(bag.dags) == EXPECTED | {
+        "ingest__lakeside__sis",
+        "publish__lakeside",
+        "backfill__lakeside",
+        "retention__lakeside",
+    }
 
 
 def test_a_wrong_configuration_is_an_import_error_that_names_the_key(monkeypatch, tmp_path):
@@ -61,7 +67,7 @@ def test_a_wrong_configuration_is_an_import_error_that_names_the_key(monkeypatch
     bag = load(monkeypatch, path)
     assert bag.dags == {}
     assert all("tool_catalog" in error and "line" in error for error in bag.import_errors.values())
-    assert len(bag.import_errors) == 3
+    assert len(bag.import_errors) == 4
 
 
 def test_each_source_renews_its_asset_and_any_of_them_starts_the_publication(bag):
@@ -79,6 +85,7 @@ def test_the_writer_tasks_share_the_one_slot_pool(bag, monkeypatch, capsys):
     import runpy
 
     pools = {task.pool for task in bag.dags["publish__riverbend"].tasks}
+    pools |= {task.pool for task in bag.dags["retention__riverbend"].tasks}
     assert [task.task_id for task in bag.dags["publish__riverbend"].topological_sort()] == ["build", "check", "publish"]
     monkeypatch.setenv("UPTAKE_CONFIG", str(ROOT / "demo" / "uptake.yaml"))
     runpy.run_path(str(ROOT / "scripts" / "airflow_pools.py"))
@@ -115,4 +122,5 @@ def test_the_same_dags_run_the_real_set(monkeypatch):
     bag = load(monkeypatch, ROOT / "examples" / "learnplatform" / "uptake.yaml")
     assert bag.import_errors == {}
     names = {"ingest__learnplatform__learnplatform", "publish__learnplatform", "backfill__learnplatform"}
+    names |= {"retention__learnplatform"}
     assert set(bag.dags) == names

@@ -42,7 +42,6 @@ from uptake.warehouse.snapshot import (
 POINTER = "current"
 REJECTED = "rejected.json"
 MANIFESTS = "manifests"
-KEEP = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ def publish_latest(project: Project, district: District, run_id: str) -> Snapsho
 def publish_candidate(
     project: Project, district: District, candidate: Candidate, checks: CheckSummary, run_id: str
 ) -> SnapshotRef:
-    """Put the candidate up, and keep the last five. Safe to repeat after a crash at any instant.
+    """Put the candidate up, and keep the last few. Safe to repeat after a crash at any instant.
 
     Raises CheckError when a critical check failed, after writing down why; the last good snapshot stays up. Raises it
     too when the checks are of another candidate, or the files are not the ones that were checked.
@@ -146,7 +145,7 @@ def publish_candidate(
         _put_up(folder, candidate, checks)
     (folder / REJECTED).unlink(missing_ok=True)
     _record(project, district, candidate.id)
-    _prune(folder, keep=KEEP)
+    prune_snapshots(folder, keep=district.privacy.retention.snapshots)
     path = folder / candidate.id
     return SnapshotRef(candidate.id, path, json.loads((path / MANIFEST).read_text(encoding="utf-8")))
 
@@ -249,16 +248,19 @@ def _record(project: Project, district: District, snapshot_id: str) -> None:
         row.failed_checks = [check["check_id"] for check in manifest["checks"]["failed_warning"]]
 
 
-def _prune(folder: Path, *, keep: int) -> None:
+def prune_snapshots(folder: Path, *, keep: int, dry_run: bool = False) -> list[str]:
+    """Remove all but the newest `keep` snapshots and the one that is up; their manifests stay. Returns their ids."""
     current = _pointed_at(folder)
+    old = [path for path in _snapshots(folder)[:-keep] if path.name != current]
+    if dry_run or not folder.exists():
+        return [path.name for path in old]
     archive = folder / MANIFESTS
     archive.mkdir(exist_ok=True, mode=0o700)
-    for path in _snapshots(folder)[:-keep]:
-        if path.name == current:
-            continue
+    for path in old:
         if (path / MANIFEST).exists():
             durable.rename(path / MANIFEST, archive / f"{path.name}.json")
         shutil.rmtree(path)
+    return [path.name for path in old]
 
 
 def _snapshots(folder: Path) -> list[Path]:
