@@ -21,6 +21,9 @@ LEADERS_TABLES = (
     "mart_quarantine",
     "mart_match_rate",
     "mart_check_history",
+    "mart_study",
+    "mart_study_estimate",
+    "mart_study_gate",
     "metric_definition",
 )
 

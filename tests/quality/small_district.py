@@ -148,6 +148,10 @@ TABLES: dict[str, tuple[str | None, str]] = {
                900::BIGINT AS events_matched_tool, DATE '2026-04-10' AS data_complete_through
         """,
     ),
+    **dict.fromkeys(
+        ("mart_study", "mart_study_estimate", "mart_study_gate"),
+        ("leaders", "SELECT 'maple' AS district_id, DATE '2026-04-10' AS data_complete_through WHERE false"),
+    ),
     "mart_check_history": (
         "leaders",
         "SELECT 'maple' AS district_id, 'x' AS check_id, DATE '2026-04-10' AS data_complete_through WHERE false",

@@ -162,7 +162,7 @@ def _how_sure(plan: StudyPlan, one: OutcomeResult) -> Iterator[str]:
     main, found = one.main, one.sensitivity
     if main.probability_above_zero is not None:
         yield (
-            f"Probability of an effect above nil {main.probability_above_zero:.3f}, above g {plan.meaningful_effect:g}: "
+            f"Probability of an effect above nil {main.probability_above_zero:.3f}, above {plan.meaningful_effect:g}: "
             f"{main.probability_meaningful:.3f}, with a normal prior of mean {plan.prior.mean:g} and SD "
             f"{plan.prior.sd:g}. With a power of {plan.power:.0%} this study finds effects from g "
             f"{main.minimum_detectable_g:.3f} on."

@@ -299,7 +299,8 @@ def _records_signature(connection: duckdb.DuckDBPyConnection) -> str:
         select
             (select max(id) from ops.outcome where step in ('pull', 'land', 'replay')),
             (select max(id) from ops.pull where finished_at is not null),
-            (select count(*) from ops.quarantine_file where superseded_at is null and replayed_at is null)
+            (select count(*) from ops.quarantine_file where superseded_at is null and replayed_at is null),
+            (select max(run_at) from ops.study)
         """,
     )
     return repr(row)

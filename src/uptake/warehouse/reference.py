@@ -13,6 +13,7 @@ from sqlalchemy import Engine, Table, func, select
 from uptake.catalogue import Catalogue
 from uptake.config import Calendar, District
 from uptake.contracts import TIMESTAMP
+from uptake.evidence.tables import study_tables
 from uptake.operations.models import Base, CheckResult, LandedFile, Outcome, Pull, QuarantineFile, Snapshot, UtcDateTime
 from uptake.warehouse.engine import append_rows, first_row, replace_table, table_exists
 
@@ -158,6 +159,8 @@ def copy_operations(connection: duckdb.DuckDBPyConnection, engine: Engine, distr
             replace_table(connection, name, arrow)
         elif rows:
             append_rows(connection, name, arrow)
+    for table_name, studies in study_tables(engine, district_id).items():
+        replace_table(connection, f"ops.{table_name}", studies)
 
 
 def _largest_id(connection: duckdb.DuckDBPyConnection, name: str) -> int | None:

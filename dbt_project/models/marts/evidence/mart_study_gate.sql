@@ -1,0 +1,15 @@
+-- The gates that each study passed or not, in the order of the study.
+select
+  district.district_id,
+  gate.plan_hash,
+  gate.outcome,
+  gate.position,
+  gate.gate,
+  gate.status,
+  gate.figure,
+  gate.limit_text,
+  gate.meaning,
+  through.data_complete_through
+from {{ source("ops", "study_gate") }} as gate
+cross join {{ source("config", "district") }} as district
+left join {{ ref("int_district_through") }} as through on through.district_id = district.district_id

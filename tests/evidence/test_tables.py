@@ -1,0 +1,49 @@
+"""Studies on record as flat tables for the warehouse."""
+
+from __future__ import annotations
+
+from studies import plan, table, world
+
+from uptake.evidence import store
+from uptake.evidence.run import run_study
+from uptake.evidence.tables import study_tables
+from uptake.operations.session import open_engine
+
+MARTS = {
+    "district": "maple",
+    "category": "Assessment",
+    "course": "^Math",
+    "baseline": {"starts_on": "2025-09-01", "ends_on": "2025-09-30"},
+    "outcome": {"starts_on": "2026-04-01", "ends_on": "2026-04-30"},
+    "use": {"tool": "mathgym", "starts_on": "2025-09-01", "ends_on": "2026-03-31"},
+}
+
+
+def test_the_newest_run_of_each_study_of_the_district(operations_url: str):
+    engine = open_engine(operations_url)
+    assert [found.num_rows for found in study_tables(engine, "maple").values()] == [0, 0, 0]
+    chosen = plan(cluster="school", site="school", marts=MARTS, subgroups=["home"])
+    frame = world(by_school=True, effect=0.6)
+    frame["home"] = (frame.index % 60 < 1).astype(int)
+    frame.loc[frame["home"].eq(1) & (frame.index > 400), "home"] = 0
+    study = store.record(engine, chosen)
+    store.record(engine, plan(marts=MARTS, seed=5))  # planned and never run
+    store.keep(engine, study, run_study(chosen, table(world(seed=3).assign(home=0))))
+    newest = run_study(chosen, table(frame))
+    store.keep(engine, study, newest)
+    store.keep(engine, store.record(engine, plan()), run_study(plan(), table(frame)))  # of no district
+
+    found = study_tables(engine, "maple")
+    (one,) = found["study"].to_pylist()
+    assert (one["plan_hash"], one["run_at"], one["verdict"]) == (study.hash, newest.run_at, "effect")
+    assert (one["tool_key"], one["is_first_outcome"], one["essa_tier"]) == ("mathgym", True, 1)
+    estimates = {(row["role"], row["estimate"]): row for row in found["study_estimate"].to_pylist()}
+    main = newest.outcomes[0].main
+    assert estimates["main", "the score"]["g"] == main.g
+    assert estimates["main", "the score"]["students_with"] == main.n_treated
+    hidden = estimates["subgroup", "home = 1"]
+    assert "fewer than 10" in hidden["suppression_reason"]
+    assert {value for name, value in hidden.items() if isinstance(value, float | int)} == set()
+    gates = found["study_gate"].to_pylist()
+    assert [row["gate"] for row in gates] == [gate.name for gate in newest.outcomes[0].gates]
+    assert study_tables(engine, "elsewhere")["study"].num_rows == 0
