@@ -240,3 +240,41 @@ def test_the_same_plan_on_the_same_table_gives_the_same_result():
     frame = world(by_school=False, selection=0.5, seed=15)
     one, two = (result(frame, design="matched", baseline=["baseline"], site="school") for _ in range(2))
     assert one == two
+
+
+def test_one_cluster_in_each_arm_leaves_no_spread_and_says_so():
+    frame = world(schools=2, seed=16)
+    found = result(frame, cluster="school")
+    assert found.main.effect is None
+    assert "nothing is left" in found.main.hidden
+    assert found.verdict.kind == "one_site"
+    assert result(frame, cluster="school", site="grade").verdict.kind == "few_clusters"
+
+
+def test_covariates_that_repeat_each_other_change_no_match():
+    frame = world(by_school=False, selection=0.5, effect=0.3, seed=17)
+    frame["twice"], frame["always"], frame["never"] = 2 * frame["baseline"], 1, np.nan
+    plain = {"design": "matched", "baseline": ["baseline"], "site": "school"}
+    once = result(frame, **plain)
+    again = result(frame, **plain, covariates=["twice", "always", "never"])
+    assert again.main.effect == pytest.approx(once.main.effect, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_the_table_it_answers_or_refuses_in_words(seed: int):
+    """Small, gappy, lopsided tables: no crash, and no figure that is not a number."""
+    rng = np.random.default_rng(seed)
+    n, schools = int(rng.choice([12, 40, 150])), int(rng.choice([2, 4, 9]))
+    frame = pd.DataFrame({"school": rng.integers(0, schools, n), "x": rng.normal(size=n), "score": rng.normal(size=n)})
+    frame["arm"] = frame["school"] % 2 if seed % 2 else rng.integers(0, 2, n)
+    frame["word"] = rng.choice(["a", "b", None], n)
+    frame.loc[rng.random(n) < 0.3, ["x", "score"]] = np.nan
+    for design in ("randomised", "matched", "regression"):
+        for cluster in (None, "school"):
+            try:
+                found = result(frame, design=design, covariates=["x", "word"], cluster=cluster, subgroups=["word"])
+            except (PermanentError, ContractError) as refused:
+                assert len(refused.message) > 20
+                continue
+            for one in (found.main, *found.subgroups):
+                assert one.hidden or all(np.isfinite(v) for v in (one.effect, one.se, one.df, one.low, one.high, one.g))

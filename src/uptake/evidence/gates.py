@@ -109,9 +109,14 @@ def _sites(plan: StudyPlan, result: DesignResult) -> Gate:
 def _clusters(result: DesignResult) -> Gate:
     df = result.spread.df
     limit = f"at least {SMALLEST_DF:g} degrees of freedom; from {FEW_CLUSTERS} clusters on no second test"
-    if result.sample.cluster is None:
+    if result.sample.cluster is None and df >= SMALLEST_DF:
         meaning = "No cluster is named: right only where students themselves were assigned or chose."
         return Gate(name="clusters", status="passed", figure=df, limit=limit, meaning=meaning)
+    if result.sample.cluster is None:
+        meaning = (
+            f"The estimate leaves {df:.1f} degrees of freedom: too many covariates and blocks for so few students."
+        )
+        return Gate(name="clusters", status="failed", figure=df, limit=limit, meaning=meaning)
     treated, comparison = result.sample.per_arm(result.sample.cluster)
     count = result.fit.n_clusters
     worth = f"{count} clusters ({treated} with the tool, {comparison} without) are worth {df:.1f} degrees of freedom."
@@ -188,6 +193,8 @@ def _lots(result: DesignResult) -> Gate:
             other = rows.other if rows.other.shape[1] else None
             of = fit(rows.x[:, i], rows.t, other, block=rows.block, cluster=rows.cluster, weight=rows.weight)
             spread = of.spread()
+            if not spread.is_known:
+                continue
             p = min(p, inference.p_value(float(of.estimate[0]), spread.se, spread.df) * rows.n_baseline)
     is_plausible = p >= UNLIKELY_LOTS
     meaning = f"Lots would deal a baseline as unequal as this with probability {p:.2g}"

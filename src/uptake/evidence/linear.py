@@ -33,11 +33,18 @@ FEW_CLUSTERS = 40
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Standard error and degrees of freedom of the coefficient, and how they were found."""
+    """Standard error and degrees of freedom of the coefficient, and how they were found.
+
+    NaN and 0 where nothing is left to tell how much the estimate would vary, as with one cluster in an arm.
+    """
 
     se: float
     df: float
     variance: Variance
+
+    @property
+    def is_known(self) -> bool:
+        return self.df > 0
 
 
 @dataclass(frozen=True)
@@ -89,8 +96,13 @@ class Fit:
         kind = variance or ("HC2" if self.cluster is None else "CR2")
         if kind.startswith("CR") != (self.cluster is not None):
             raise PermanentError(f"variance {kind} does not fit", remedy="CR1-CR3 need a cluster; HC1-HC3 none.")
-        covariance = self.covariance(kind)
-        return Spread(float(np.sqrt(covariance[outcome, outcome])), self._df(kind), kind)
+        if self.n <= self.columns or self.n_clusters < 2:
+            return Spread(float("nan"), 0.0, kind)
+        se, df = float(np.sqrt(self.covariance(kind)[outcome, outcome])), self._df(kind)
+        # A spread of nothing but rounding is none: each arm was told by its own clusters completely.
+        size = float(np.sqrt(np.mean(self.residual[:, outcome] ** 2)))
+        is_known = np.isfinite(se) and se * self.r > 1e-8 * size and np.isfinite(df) and df > 0
+        return Spread(se, df, kind) if is_known else Spread(float("nan"), 0.0, kind)
 
     def covariance(self, kind: Variance) -> np.ndarray:
         """(m, m) covariance of the coefficient between outcomes."""
@@ -151,7 +163,8 @@ def satterthwaite(own: np.ndarray, shared: sparse.csr_array) -> float:
     length = np.asarray(shared.multiply(shared).sum(axis=1)).ravel()
     diagonal = own - length
     cross = sparse.linalg.norm(shared.T @ shared) ** 2  # = sum over g, h of (V V')_gh squared
-    return float(diagonal.sum() ** 2 / ((diagonal**2).sum() - (length**2).sum() + cross))
+    squares = float((diagonal**2).sum() - (length**2).sum() + cross)
+    return float(diagonal.sum() ** 2 / squares) if squares > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -303,6 +316,15 @@ def centred_on_blocks(columns: np.ndarray, block: np.ndarray | None, weight: np.
     root = np.ones(len(columns)) if weight is None else np.sqrt(weight / weight.mean())
     codes = np.zeros(len(columns), dtype=np.int64) if block is None else block
     return _centred(columns, codes, root, np.bincount(codes, root**2))
+
+
+def independent(x: np.ndarray) -> np.ndarray:
+    """Orthonormal columns that span the columns of x, without those that the ones before them already say."""
+    size = np.sqrt(np.einsum("ij,ij->j", x, x))
+    size[size == 0] = 1.0
+    left = np.abs(np.diag(np.linalg.qr(x / size, mode="r")))
+    kept = np.flatnonzero(left > COLLINEAR)
+    return np.asarray(np.linalg.qr(x[:, kept] / size[kept])[0])
 
 
 def _orthonormal(x: np.ndarray, raw: np.ndarray) -> tuple[np.ndarray, float, tuple[int, ...]]:

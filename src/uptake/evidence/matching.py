@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
 from uptake.errors import PermanentError
+from uptake.evidence.linear import independent
 from uptake.evidence.plan import Matching
 
 FIRST_CANDIDATES = 5
@@ -53,15 +54,17 @@ def propensity_logit(t: np.ndarray, x: np.ndarray, exact: np.ndarray | None) -> 
         both = (share > 0) & (share < 1)
         use = both[exact]
         offset = np.log(np.where(both, share, 0.5) / (1 - np.where(both, share, 0.5)))[exact]
-    spread = x.std(axis=0)
-    design = np.column_stack([np.ones(len(t)), x[:, spread > 0] / spread[spread > 0]])
-    with warnings.catch_warnings():
+    logit[~use] = np.nan
+    if not use.any():
+        return logit
+    # Orthonormal columns span what the covariates span, and none of them says what another said.
+    design = independent(np.column_stack([np.ones(use.sum()), x[use]])) * np.sqrt(use.sum())
+    with warnings.catch_warnings(), np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         # Complete separation is no accident of the fit but an answer: the overlap gate tells of it.
         warnings.simplefilter("ignore", PerfectSeparationWarning)
         family = sm.families.Binomial()
-        model = sm.GLM(t[use], design[use], family=family, offset=None if offset is None else offset[use])
-        logit[use] = design[use] @ model.fit(maxiter=50).params + (0 if offset is None else offset[use])
-    logit[~use] = np.nan
+        model = sm.GLM(t[use], design, family=family, offset=None if offset is None else offset[use])
+        logit[use] = design @ model.fit(maxiter=50).params + (0 if offset is None else offset[use])
     return np.clip(logit, -50, 50)
 
 
@@ -84,7 +87,9 @@ def coordinates(
         return (logit / (spread if spread > 0 else 1.0))[:, None]
     centred = np.where(t[:, None] == 1, x - x[t == 1].mean(axis=0), x - x[t == 0].mean(axis=0))
     value, vector = np.linalg.eigh(centred.T @ centred / max(len(t) - 2, 1))
-    kept = value > value.max() * 1e-10
+    kept = value > max(value.max() * 1e-10, 0.0)
+    if not kept.any():
+        raise PermanentError("no covariate differs between students", remedy="name one to match on.")
     whitened: np.ndarray = x @ (vector[:, kept] / np.sqrt(value[kept]))
     return whitened
 

@@ -25,6 +25,7 @@ from uptake.evidence.verdict import Evidence, Verdict
 
 Told = Callable[[str], None]
 DOSE_PARTS = 4
+NO_SPREAD = "nothing is left to tell how much the estimate would vary"
 UNANIMOUS = "everybody, or nobody, in an arm has the outcome"
 SMALL = "fewer than {} students in an arm"
 COMPLEMENT = "hidden so that a smaller group beside it cannot be worked out"
@@ -220,6 +221,8 @@ def describe(
 ) -> Estimate:
     """Everything that follows from an effect and its spread: the design's own, or a second opinion's."""
     effect, spread = (result.effect, result.spread) if by is None else (by.effect, by.spread)
+    if not spread.is_known:
+        return Estimate(name=name, hidden=NO_SPREAD)
     low, high = inference.interval(effect, spread.se, spread.df, plan.confidence)
     g, g_low, g_high = (_standardised(outcome, value, result) for value in (effect, low, high))
     more: dict[str, Any] = {}
@@ -335,7 +338,7 @@ def _sensitivity(
     others += _other_calipers(plan, outcome, rows, result)
     others += _other_treatments(plan, table, outcome)
     values: dict[str, Any] = {}
-    if rows.cluster is not None and result.fit.n_clusters < FEW_CLUSTERS:
+    if rows.cluster is not None and result.fit.n_clusters < FEW_CLUSTERS and result.spread.is_known:
         wild = wild_bootstrap(result.fit, draws=plan.bootstrap_draws, seed=plan.seed, confidence=plan.confidence)
         bounds = [bound if np.isfinite(bound) else None for bound in (wild.low, wild.high)]
         values |= {"wild_p": wild.p, "wild_low": bounds[0], "wild_high": bounds[1]}
@@ -343,12 +346,12 @@ def _sensitivity(
         values |= {"without_one_site_low": left.low, "without_one_site_high": left.high}
     if main.g is not None and plan.design != "randomised":
         unseen = sensitivity.unseen(result, main.g)
-        values |= {
+        values |= {} if unseen is None else {
             "robustness_value": unseen.robustness,
             "e_value": unseen.e_value,
             "as_strong_as": unseen.as_strong_as,
             "effect_if_unseen_as_strong": unseen.effect_then,
-        }
+        }  # fmt: skip
     return Sensitivity(naive=naive, others=tuple(others), notes=tuple(_notes(plan, main, naive, values)), **values)
 
 
@@ -478,6 +481,9 @@ def _dose(plan: StudyPlan, result: DesignResult) -> list[DosePoint]:
             continue
         of = regress(only)
         effect, spread = float(of.estimate[0]), of.spread()
+        if not spread.is_known:
+            points.append(DosePoint(low=low, high=high, n=0, effect=None, effect_low=None, effect_high=None))
+            continue
         ends = inference.interval(effect, spread.se, spread.df, plan.confidence)
         points.append(
             DosePoint(low=low, high=high, n=int(inside.sum()), effect=effect, effect_low=ends[0], effect_high=ends[1])

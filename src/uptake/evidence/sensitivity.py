@@ -23,7 +23,7 @@ class WithoutOneSite:
 def without_one_site(result: DesignResult) -> WithoutOneSite | None:
     """Exact, without running the regression again; matches and weights stay as they are."""
     site = result.sample.site
-    if site is None or site.max() < 2:
+    if site is None or min(result.sample.per_arm(site)) < 2:
         return None
     left = result.fit.without_each(result.fit.groups(site))
     return WithoutOneSite(float(left.min()), float(left.max()), len(left))
@@ -61,9 +61,12 @@ def bias_bound(se: float, df: float, r2_treatment: float, r2_outcome: float) -> 
     return float(se * np.sqrt(df * r2_outcome * r2_treatment / (1 - r2_treatment)))
 
 
-def unseen(result: DesignResult, g: float) -> Unseen:
+def unseen(result: DesignResult, g: float) -> Unseen | None:
+    """None where the regression leaves no degree of freedom."""
     of = result.fit
     df = of.n - of.columns - 1
+    if df < 1:
+        return None
     se = _classical_se(of.residual[:, 0], of.r, df)
     name, then = None, None
     strongest = _strongest(result.sample, of)

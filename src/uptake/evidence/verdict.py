@@ -86,10 +86,11 @@ def _blocked(  # noqa: PLR0911 - one for each gate
             f"{gate.meaning}"
         )
     if gate := failed("clusters"):
+        needed = f"More {plan.cluster} groups are needed, not more students in these." if plan.cluster else ""
         return "few_clusters", (
-            f"There are too few groups to tell whether {plan.tool} makes a difference in {outcome}: {gate.meaning} "
-            f"More {plan.cluster} groups are needed, not more students in these."
-        )
+            f"There are too few groups to tell whether {plan.tool} makes a difference in {outcome}: "
+            f"{gate.meaning} {needed}"
+        ).strip()
     baseline = gates.get("baseline")
     if gate := failed("lots"):
         return "failed_balance", (

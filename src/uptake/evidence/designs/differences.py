@@ -84,7 +84,9 @@ def _trend(sample: Sample) -> Trend | None:
     last = (early.period == early.period.max()).astype(float)
     of = _fit(early, last)
     spread = of.spread()
+    if not spread.is_known:
+        return None
     effect = float(of.estimate[0])
     sd = inference.pooled_sd(early.y, early.t)
-    g = inference.hedges_g(effect, sd, len(early.y))
+    g = inference.hedges_g(effect, sd, len(early.y)) if sd > 0 else 0.0
     return Trend(effect, g, inference.p_value(effect, spread.se, spread.df))

@@ -30,6 +30,8 @@ def estimate(plan: StudyPlan, sample: Sample) -> DesignResult:
 def on_users(plan: StudyPlan, of: Fit) -> OnUsers | None:
     """Two-stage least squares from the two regressions on the offer. None where the offer changed nobody's use."""
     spread = of.spread(plan.variance)
+    if not spread.is_known:
+        return None
     covariance = of.covariance(spread.variance)
     offer, use = of.estimate
     if covariance[1, 1] == 0 or use == 0:
