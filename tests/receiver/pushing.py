@@ -13,7 +13,7 @@ import httpx
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fake_source import CATALOGUE, _migrated
+from fake_source import CATALOGUE, migrated
 
 from uptake import pipeline
 from uptake.landing import ledger
@@ -55,7 +55,7 @@ def make_project(folder: Path, receiver: str = "") -> Project:
     operations = folder / "var" / "operations"
     operations.mkdir(parents=True, exist_ok=True)
     if not (operations / "uptake.db").exists():
-        shutil.copyfile(_migrated(), operations / "uptake.db")
+        shutil.copyfile(migrated(), operations / "uptake.db")
     return Project.load(folder / "uptake.yaml")
 
 

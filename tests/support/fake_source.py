@@ -159,7 +159,7 @@ docs,Docs,Google,Writing,PreK-12,approved,03;04,docs.google.com
 
 
 @cache
-def _migrated() -> Path:
+def migrated() -> Path:
     """An operations database as `uptake init` leaves it: copying it is quicker than migrating a new one."""
     path = Path(tempfile.mkdtemp(prefix="uptake-operations-")) / "uptake.db"
     atexit.register(shutil.rmtree, path.parent)
@@ -184,6 +184,6 @@ def make_project(folder: Path, *, sources: Sequence[str] = ("sis",)) -> Project:
     state = folder / "var" / "operations"
     state.mkdir(parents=True, exist_ok=True)
     if not (state / "uptake.db").exists():
-        shutil.copyfile(_migrated(), state / "uptake.db")
+        shutil.copyfile(migrated(), state / "uptake.db")
     config = UptakeConfig(districts=(place,), state_dir=folder / "var")
     return Project(config, folder / "uptake.yaml")

@@ -10,7 +10,7 @@ import httpx
 
 from uptake.credentials import Credential
 from uptake.errors import ConfigError, PermanentError, TransientError
-from uptake.sources.http import decoded, is_throttle, retry_after
+from uptake.sources.http import WAIT, decoded, is_throttle, retry_after
 
 _DEFAULT_LIFE_SECONDS = 3600.0  # RFC 6749 lets `expires_in` be absent
 
@@ -87,7 +87,9 @@ class ClientCredentials(httpx.Auth):
     def _accept(self, response: httpx.Response) -> None:
         place = f"token endpoint {self._url.host}{self._url.path}"
         if is_throttle(response) or response.status_code >= 500:
-            raise TransientError(f"{place} answered {response.status_code}", retry_after=retry_after(response))
+            raise TransientError(
+                f"{place} answered {response.status_code}", retry_after=retry_after(response), remedy=WAIT
+            )
         if response.status_code != 200:
             raise PermanentError(
                 f"{place} refused the client id and secret ({response.status_code})",
@@ -96,7 +98,7 @@ class ClientCredentials(httpx.Auth):
         answer: Any = decoded(response, place)
         token = answer.get("access_token") if isinstance(answer, dict) else None
         if not isinstance(token, str) or not token:
-            raise TransientError(f"{place} answered without an access token")
+            raise TransientError(f"{place} answered without an access token", remedy=WAIT)
         life = answer.get("expires_in", _DEFAULT_LIFE_SECONDS)
         try:
             seconds = float(life)

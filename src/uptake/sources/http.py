@@ -34,6 +34,16 @@ log = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 _REDIRECTS = 5
+# What a person can do about what is tried again by itself.
+WAIT = "nothing at once: it is asked again. If it lasts for hours, ask the vendor whether the service is up."
+_LESS = (
+    "nothing at once: it is asked again. If it lasts, raise pull_every_minutes or ask the vendor for a higher limit."
+)
+_LONGER = "nothing at once: it is asked again. If it lasts, raise the source's timeout_seconds, or ask the vendor."
+_FOREIGN = (
+    "nothing at once: it is asked again. If it lasts, open the source's url from this machine: a proxy, a sign-in page "
+    "or a notice of maintenance answers in the vendor's place."
+)
 # Somebody waits for a probe's answer.
 _PROBE_ATTEMPTS = 3
 _PROBE_SECONDS = 10.0
@@ -160,7 +170,9 @@ class HttpClient:
                 self.require_own(url)
                 response = self._client.get(url)
         except httpx.TimeoutException as error:
-            raise TransientError(f"no answer from {place} within {self._timeout_seconds:g} s") from error
+            raise TransientError(
+                f"no answer from {place} within {self._timeout_seconds:g} s", remedy=_LONGER
+            ) from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise TransientError(
                 f"connection to {place} broke off ({type(error).__name__})",
@@ -180,7 +192,8 @@ def decoded(response: httpx.Response, place: str, read: Callable[[bytes], Any] =
     except orjson.JSONDecodeError as error:
         is_html = body.lstrip()[:1] == b"<" or "html" in response.headers.get("content-type", "")
         what = "HTML in place of JSON" if is_html else f"JSON that breaks off or is malformed ({len(body)} bytes)"
-        raise TransientError(f"{place} sent {what}", retry_after=retry_after(response)) from error
+        remedy = _FOREIGN if is_html else WAIT
+        raise TransientError(f"{place} sent {what}", retry_after=retry_after(response), remedy=remedy) from error
 
 
 @contextmanager
@@ -227,9 +240,9 @@ def is_throttle(response: httpx.Response) -> bool:
 def _refusal(response: httpx.Response, place: str, connection: str) -> TransientError | PermanentError:
     status = response.status_code
     if is_throttle(response):
-        return TransientError(f"{place} throttles ({status})", retry_after=retry_after(response))
+        return TransientError(f"{place} throttles ({status})", retry_after=retry_after(response), remedy=_LESS)
     if status in (408, 425) or (status >= 500 and status not in (501, 505)):
-        return TransientError(f"{place} answered {status}", retry_after=retry_after(response))
+        return TransientError(f"{place} answered {status}", retry_after=retry_after(response), remedy=WAIT)
     if status in (401, 403):
         return PermanentError(
             f"{place} refused the credential ({status})",
