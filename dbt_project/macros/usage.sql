@@ -25,3 +25,9 @@
 {% macro unknown_tool_from(data_complete_through) -%}
   {{ days_after(data_complete_through, -55) }}
 {%- endmacro %}
+
+{#- Idle gaps, in minutes, for which the minutes of a filter are published beside those of the district's own gap: how much
+    an answer hangs on that choice. -#}
+{% macro published_idle_gaps() -%}
+  {{ return([5, 10, 30]) }}
+{%- endmacro %}

@@ -45,6 +45,11 @@ credited as (
       when 'hour_bucket' then null
       else case when timed.micros_to_next <= idle.gap_micros then timed.micros_to_next else 0 end
     end as active_micros,
+    {%- for minutes in published_idle_gaps() %}
+    case when timed.minutes_method not in ('lms_interaction', 'hour_bucket') then
+      case when timed.micros_to_next <= {{ minutes * 60000000 }} then timed.micros_to_next else 0 end
+    end as micros_gap_{{ minutes }},
+    {%- endfor %}
     case
       when timed.minutes_method = 'hour_bucket' then timed.at_micros // 3600000000
       else
@@ -72,6 +77,9 @@ session as (
     is_in_school,
     session_no,
     sum(active_micros) as active_micros,
+    {%- for minutes in published_idle_gaps() %}
+    sum(micros_gap_{{ minutes }}) as micros_gap_{{ minutes }},
+    {%- endfor %}
     count(*) as events
   from credited
   group by on_date, person_no, place_no, source, minutes_method, exclusion_reason, is_in_school, session_no
@@ -89,6 +97,9 @@ person_day as (
     exclusion_reason,
     is_in_school,
     sum(active_micros) as active_micros,
+    {%- for minutes in published_idle_gaps() %}
+    sum(micros_gap_{{ minutes }}) as micros_gap_{{ minutes }},
+    {%- endfor %}
     count(*) as sessions,
     sum(events) as events
   from session
@@ -135,6 +146,9 @@ select
   place.tool_key,
   place.host,
   cast(person_day.active_micros as bigint) as active_micros,
+  {%- for minutes in published_idle_gaps() %}
+  cast(person_day.micros_gap_{{ minutes }} as bigint) as micros_gap_{{ minutes }},
+  {%- endfor %}
   cast(person_day.sessions as bigint) as sessions,
   cast(person_day.events as bigint) as events
 from person_day

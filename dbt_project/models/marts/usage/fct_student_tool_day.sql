@@ -10,6 +10,9 @@ with measured as (
     is_in_school,
     minutes_method,
     sum(active_micros) as active_micros,
+    {%- for minutes in published_idle_gaps() %}
+    sum(micros_gap_{{ minutes }}) as micros_gap_{{ minutes }},
+    {%- endfor %}
     sum(sessions) as sessions,
     sum(events) as events,
     case
@@ -41,6 +44,9 @@ select
   best.on_date,
   best.is_in_school,
   cast(best.active_micros as bigint) / 60000000.0 as active_minutes,
+  {%- for minutes in published_idle_gaps() %}
+  cast(best.micros_gap_{{ minutes }} as bigint) / 60000000.0 as active_minutes_gap_{{ minutes }},
+  {%- endfor %}
   best.minutes_method,
   cast(best.sessions as bigint) as sessions,
   cast(best.events as bigint) as events
