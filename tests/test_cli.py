@@ -282,6 +282,40 @@ def test_status_tells_what_is_fresh_and_what_failed(lakeside: tuple[Project, Fak
     assert "nothing is published yet" in text and "1 rows in quarantine" in text and "away" in text
 
 
+def test_status_says_which_check_fails_since_when_and_what_to_do(lakeside: tuple[Project, FakeSource]) -> None:
+    project, source = lakeside
+    folder = project.published("lakeside")
+    snapshot = "20260414T110500000000Z"
+    (folder / snapshot).mkdir(parents=True)
+    (folder / "current").write_text(snapshot)
+    told = {"table": "mart_value", "column": None, "suite": "marts"}
+    warning = told | {"check_id": "marts.seats", "severity": "warning", "description": "Seats are not exceeded.",
+                      "observed": "2 rows", "remedy": "ask the vendor."}  # fmt: skip
+    manifest = {"published_at": "2026-04-14T11:05:00+00:00", "data_complete_through": "2026-04-13",
+                "checks": {"passed": 9, "failed_warning": [warning]}}  # fmt: skip
+    (folder / snapshot / "manifest.json").write_text(json.dumps(manifest))
+    critical = told | {
+        "check_id": "marts.cost",
+        "severity": "critical",
+        "description": "No cost is negative.",
+        "observed": "1 row",
+        "remedy": "mend the register.",
+        "since": "2026-04-15T08:00:00+00:00",
+    }
+    # fmt: skip
+    rejected = {"snapshot_id": "20260415T080000000000Z", "since": critical["since"], "checks": [critical]}
+    (folder / "rejected.json").write_text(json.dumps(rejected))
+    source.errors["people"] = TransientError("away", remedy="wait for it.")
+    uptake("pull")
+    text = " ".join(uptake("status").output.split())
+    assert (
+        "check fails since 2026-04-15T08:00:00+00:00: marts.cost No cost is negative. Found: 1 row. "
+        "To mend it: mend the register." in text
+    )
+    assert "warning: marts.seats Seats are not exceeded. Found: 2 rows. To mend it: ask the vendor." in text
+    assert "sis people failed: away To mend it: wait for it." in text
+
+
 def test_quarantine_is_listed_shown_and_replayed(lakeside: tuple[Project, FakeSource]) -> None:
     project, source = lakeside
     source.rows["courses"] = [{"title": "Art", "id": {"no": "text"}}]

@@ -587,14 +587,19 @@ def _say_status(entry: dict[str, Any]) -> None:
         out.print("  nothing is published yet: `uptake run`")
     for failing in entry["failing_checks"]:
         out.print(f"  [red]check fails since {failing['since']}[/]: {escape(failing['check_id'])}", soft_wrap=True)
-        out.print(f"    {escape(failing['observed'])} To mend it: {escape(failing['remedy'])}", soft_wrap=True)
+        _say_found(failing)
+    for warning in entry["warnings"]:
+        out.print(f"  [yellow]warning[/]: {escape(warning['check_id'])}", soft_wrap=True)
+        _say_found(warning)
     for step, told in entry["steps"].items():
         if told["status"] == "failed" and step != "publish":
-            out.print(f"  [red]{step} failed[/] at {told['at']}: {escape(told['message'] or '')}", soft_wrap=True)
+            _say_failed(f"{step} failed[/] at {told['at']}", told)
     for source in entry["sources"]:
         if source["failed"]:
-            out.print(f"  [red]{source['source']} could not be pulled[/]: {escape(source['failed']['message'])}")
-            out.print(f"    to mend it: {escape(source['failed']['remedy'] or '')}", soft_wrap=True)
+            _say_failed(f"{source['source']} could not be pulled[/]", source["failed"])
+        for resource in source["resources"]:
+            if resource["status"] == "failed":
+                _say_failed(f"{source['source']} {resource['resource']} failed[/]", resource)
     if entry["quarantined_rows"]:
         out.print(f"  [yellow]{entry['quarantined_rows']:,} rows in quarantine[/]: `uptake quarantine list`")
     rows = [
@@ -610,6 +615,18 @@ def _say_status(entry: dict[str, Any]) -> None:
     ]
     if rows:
         _print_table(rows)
+
+
+def _say_found(check: dict[str, Any]) -> None:
+    """What should hold, what was found instead, and what to do."""
+    found = f"{check['description']} Found: {check['observed'].rstrip('.')}. To mend it: {check['remedy']}"
+    out.print(f"    {escape(found)}", soft_wrap=True)
+
+
+def _say_failed(what: str, told: dict[str, Any]) -> None:
+    out.print(f"  [red]{what}: {escape(told['message'] or '')}", soft_wrap=True)
+    if told["remedy"]:
+        out.print(f"    To mend it: {escape(told['remedy'])}", soft_wrap=True)
 
 
 def _never_pulled() -> dict[str, Any]:

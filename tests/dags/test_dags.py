@@ -101,9 +101,13 @@ def test_a_permanent_error_is_not_retried_and_a_throttle_waits_as_long_as_the_ve
     from uptake.errors import PermanentError, TransientError
 
     rule = RetryByErrorClass()
-    failed = rule.evaluate(PermanentError("wrong secret", remedy="renew it.", district="riverbend"), 1, 5)
+    # As the pull raises it: tests/landing/test_faults.py holds that all four places and the remedy are there.
+    place = {"district": "riverbend", "source": "sis", "resource": "users", "window": "full-begin-20260414T200000Z"}
+    failed = rule.evaluate(PermanentError("wrong secret", remedy="renew it.", **place), 1, 5)
     assert failed.action is RetryAction.FAIL
-    assert "riverbend" in failed.reason and "renew it" in failed.reason
+    assert [
+        part for part in (*place.values(), "wrong secret", "To mend it: renew it.") if part not in failed.reason
+    ] == []
     waits = rule.evaluate(TransientError("throttled", retry_after=120), 1, 5)
     assert (waits.action, waits.retry_delay) == (RetryAction.RETRY, timedelta(seconds=120))
     assert rule.evaluate(TransientError("timeout"), 1, 5).action is RetryAction.DEFAULT
