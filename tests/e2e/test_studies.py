@@ -17,7 +17,9 @@ from uptake.sandbox.truths import Effect, load_truths
 TRUTHS = load_truths()
 
 
-def study(way: WholeWay, folder: Path, truth: Effect, course: str, **changes) -> OutcomeResult:
+def study(
+    way: WholeWay, folder: Path, truth: Effect, course: str, minutes: float | None = None, **changes
+) -> OutcomeResult:
     """Planned and run from the command line: fall score to spring score, in classes that used the tool."""
     plan = {
         "question": f"Does {truth.tool} raise the spring score?",
@@ -33,7 +35,7 @@ def study(way: WholeWay, folder: Path, truth: Effect, course: str, **changes) ->
             "outcome": {"starts_on": "2026-03-15", "ends_on": "2026-05-15"},
             "use": {
                 "tool": truth.tool, "starts_on": "2025-09-01", "ends_on": "2026-04-14",
-                "active_days": 2, "of_class": 0.5, "other_days": [1],
+                "active_days": 2, "active_minutes": minutes, "of_class": 0.5, "other_days": [1],
             },
             "grades": list(truth.grades),
         },
@@ -80,11 +82,23 @@ def test_the_planted_absence_of_an_effect_comes_out_and_the_plain_comparison_is_
     assert abs(found.balance[0].g) < 0.25
 
 
+def test_a_rule_in_minutes_is_tried_with_every_idle_gap(whole_way: WholeWay, tmp_path: Path):
+    truth = TRUTHS.effect
+    found = study(
+        whole_way, tmp_path, truth, "^Mathematics", design="randomised", block=["school", "grade"], minutes=5.0
+    )
+    by_gap = {one.name: one for one in found.sensitivity.others if "idle_gap" in one.name}
+    assert set(by_gap) == {f"treated by treated_by_idle_gap_{gap}" for gap in (5, 10, 30)}
+    assert by_gap["treated by treated_by_idle_gap_10"].effect == pytest.approx(found.main.effect), (
+        "the district's own gap"
+    )
+
+
 def test_the_next_publication_holds_what_the_studies_found(whole_way: WholeWay):
     whole_way.build_check_publish()
     found = dict(whole_way.rows("select tool_key, verdict from mart_study where is_first_outcome"))
     assert set(found) == {TRUTHS.effect.tool, TRUTHS.no_effect.tool}
     main = whole_way.rows("select g, g_low, g_high from mart_study_estimate where role = 'main'")
-    assert len(main) == len(found)
+    assert len(main) == whole_way.rows("select count(*) from mart_study")[0][0]
     assert all(low < g < high for g, low, high in main)
     assert whole_way.rows("select count(distinct gate) from mart_study_gate")[0][0] > 4

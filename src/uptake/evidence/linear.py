@@ -29,6 +29,7 @@ POWER = {"0": 0.0, "1": 0.0, "2": 0.5, "3": 1.0}  # of 1 / (1 - leverage) that t
 COLLINEAR = 1e-9  # of a column's own length: what is left of it after the columns before it
 ONE = 1 - 1e-9  # an eigenvalue of a cluster's leverage that is 1: the cluster alone decides that direction
 FEW_CLUSTERS = 40
+AT_ONCE = 4_000_000  # numbers of one batch of clusters
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,100 +169,156 @@ def satterthwaite(own: np.ndarray, shared: sparse.csr_array) -> float:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Groups of one size that share as many blocks: places (c,) of them among all groups · leverage S_g (c, j, j) ·
+    score t_g (c, j, m) · shared (c, j - k): ids of the shared blocks, one for each column after Z."""
+
+    places: np.ndarray
+    leverage: np.ndarray
+    score: np.ndarray
+    shared: np.ndarray
+
+    @cached_property
+    def _eigen(self) -> tuple[np.ndarray, np.ndarray]:
+        value, vector = np.linalg.eigh(self.leverage)
+        return value, vector
+
+    def inverse(self, power: float) -> np.ndarray:
+        """C (c, j, j) with (I - FF')^-power = I + F C F'; a direction of leverage 1 gets 0 (Moore-Penrose)."""
+        value, vector = self._eigen
+        alone, none = value > ONE, value < 1e-12
+        kept = np.where(alone | none, 0.5, value)
+        c = np.where(alone, -1.0, np.where(none, power, ((1 - kept) ** -power - 1) / kept))
+        return np.asarray((vector * c[:, None, :]) @ np.swapaxes(vector, 1, 2))
+
+
+@dataclass(frozen=True)
 class Groups:
     """Cross-products of each group of rows with the columns F_g = [Z_g, blocks that the group shares with others].
 
     A block inside one group is orthogonal to Z there and drops out of everything below (Pustejovsky & Tipton 2018,
-    theorem 2). leverage: S_g (j, j) · score: t_g (j, m) · shared: ids of the shared blocks, one a column after Z.
+    theorem 2). Groups of one size are worked on at once: a study has few sizes, however many pairs or classes.
     """
 
-    leverage: list[np.ndarray]
-    score: list[np.ndarray]
-    shared: list[np.ndarray]
+    batches: list[Batch]
+    count: int
     k: int
     n_shared: int
-
-    @property
-    def count(self) -> int:
-        return len(self.leverage)
 
     @classmethod
     def of(cls, fit: Fit, codes: np.ndarray) -> Groups:
         order = np.argsort(codes, kind="stable")
-        bounds = np.flatnonzero(np.diff(codes[order])) + 1
-        starts, ends = np.r_[0, bounds], np.r_[bounds, len(order)]
+        start = np.r_[0, np.flatnonzero(np.diff(codes[order])) + 1]
+        size = np.diff(np.r_[start, len(order)])
         z, residual = fit.z[order], fit.residual[order]
-        block = block_row = None
-        is_shared = np.zeros(0, dtype=bool)
-        if fit.block is not None and fit.block_row is not None:
-            block, block_row = fit.block[order], fit.block_row[order]
-            low = np.full(fit.n_blocks, np.iinfo(np.int64).max)
-            high = np.full(fit.n_blocks, -1)
-            np.minimum.at(low, fit.block, codes)
-            np.maximum.at(high, fit.block, codes)
-            is_shared = low != high
-        numbers = np.cumsum(is_shared) - 1
-        leverage, score, shared = [], [], []
-        ids = np.zeros(0, dtype=np.int64)
-        for a, b in zip(starts.tolist(), ends.tolist(), strict=True):
-            f = z[a:b]
-            if block is not None and block_row is not None and is_shared.any():
-                inside = is_shared[block[a:b]]
-                ids = np.unique(block[a:b][inside])
-                d = np.zeros((b - a, len(ids)))
-                d[np.flatnonzero(inside), np.searchsorted(ids, block[a:b][inside])] = block_row[a:b][inside]
-                f = np.hstack([f, d])
-            leverage.append(f.T @ f)
-            score.append(f.T @ residual[a:b])
-            shared.append(numbers[ids])
-        return cls(leverage, score, shared, fit.z.shape[1], int(is_shared.sum()))
-
-    @cached_property
-    def _eigen(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Eigenvalues and vectors of each S_g, those of one size at once."""
-        sizes = np.array([len(s) for s in self.leverage])
-        found: list[tuple[np.ndarray, np.ndarray]] = [(np.zeros(0), np.zeros((0, 0)))] * self.count
-        for size in np.unique(sizes):
-            places = np.flatnonzero(sizes == size).tolist()
-            values, vectors = np.linalg.eigh(np.stack([self.leverage[i] for i in places]))
-            for i, value, vector in zip(places, values, vectors, strict=True):
-                found[i] = (value, vector)
-        return found
-
-    def _inverses(self, power: float) -> list[np.ndarray]:
-        """C of each group, with (I - FF')^-power = I + F C F'; a direction of leverage 1 gets 0 (Moore-Penrose)."""
-        found = []
-        for value, vector in self._eigen:
-            alone, none = value > ONE, value < 1e-12
-            kept = np.where(alone | none, 0.5, value)
-            c = np.where(alone, -1.0, np.where(none, power, ((1 - kept) ** -power - 1) / kept))
-            found.append((vector * c) @ vector.T)
-        return found
+        group = np.repeat(np.arange(len(start)), size)
+        blocks = _SharedBlocks.of(fit, order, group)
+        batches = []
+        kinds, kind = np.unique(np.stack([size, blocks.per_group]), axis=1, return_inverse=True)
+        for i, (rows_each, shared_each) in enumerate(kinds.T.tolist()):
+            members = np.flatnonzero(kind == i)
+            at_once = max(1, AT_ONCE // (rows_each * (z.shape[1] + shared_each)))
+            for places in np.split(members, range(at_once, len(members), at_once)):
+                rows = start[places][:, None] + np.arange(rows_each)
+                f = z[rows]
+                if shared_each:
+                    f = np.concatenate([f, blocks.columns(rows, shared_each)], axis=2)
+                across = np.swapaxes(f, 1, 2)
+                shared = blocks.ids(places, shared_each)
+                batches.append(Batch(places, across @ f, across @ residual[rows], shared))
+        return cls(batches, len(start), z.shape[1], blocks.count)
 
     def scores(self, power: float) -> np.ndarray:
         """(g, m): z'(I - H_gg)^-power e for the treatment's column z, in each group."""
         last = self.k - 1
-        if power == 0:
-            return np.stack([t[last] for t in self.score])
-        parts = zip(self.leverage, self.score, self._inverses(power), strict=True)
-        return np.stack([t[last] + s[last] @ c @ t for s, t, c in parts])
+        found = np.empty((self.count, self.batches[0].score.shape[2]))
+        for batch in self.batches:
+            own = batch.score[:, last]
+            if power > 0:
+                pulled = batch.leverage[:, last, None, :] @ batch.inverse(power) @ batch.score
+                own = own + pulled[:, 0]
+            found[batch.places] = own
+        return found
 
     def projections(self, power: float) -> tuple[np.ndarray, sparse.csr_array]:
         """own (g,) and shared (g, columns) for `satterthwaite`."""
         own, rows = np.empty(self.count), []
         last = self.k - 1
-        parts = zip(self.leverage, self._inverses(2 * power), self._inverses(power), strict=True)
-        for i, (s, twice, once) in enumerate(parts):
-            q = s[:, last]
-            own[i] = s[last, last] + q @ twice @ q
-            rows.append(q + s @ once @ q)
+        for batch in self.batches:
+            q = batch.leverage[:, :, last, None]
+            twice = np.swapaxes(q, 1, 2) @ batch.inverse(2 * power) @ q
+            own[batch.places] = batch.leverage[:, last, last] + twice[:, 0, 0]
+            rows.append((q + batch.leverage @ batch.inverse(power) @ q)[:, :, 0])
         return own, self._sparse(rows)
 
+    def own_leverage(self) -> np.ndarray:
+        """(g,) z'z of the treatment's column in each group."""
+        found = np.empty(self.count)
+        for batch in self.batches:
+            found[batch.places] = batch.leverage[:, self.k - 1, self.k - 1]
+        return found
+
+    def with_treatment(self) -> sparse.csr_array:
+        """(g, columns): F_g'z for the treatment's column z."""
+        return self._sparse([batch.leverage[:, :, self.k - 1] for batch in self.batches])
+
+    def with_residual(self, outcome: int) -> sparse.csr_array:
+        """(g, columns): F_g'e."""
+        return self._sparse([batch.score[:, :, outcome] for batch in self.batches])
+
     def _sparse(self, rows: list[np.ndarray]) -> sparse.csr_array:
-        columns = [np.r_[np.arange(self.k), self.k + ids] for ids in self.shared]
-        pointer = np.r_[0, np.cumsum([len(row) for row in rows])]
+        places, columns = [], []
+        for batch in self.batches:
+            c, j = batch.leverage.shape[:2]
+            places.append(np.repeat(batch.places, j))
+            own = np.broadcast_to(np.arange(self.k), (c, self.k))
+            columns.append(np.hstack([own, self.k + batch.shared]).ravel())
+        values = np.concatenate([row.ravel() for row in rows])
         shape = (self.count, self.k + self.n_shared)
-        return sparse.csr_array((np.concatenate(rows), np.concatenate(columns), pointer), shape=shape)
+        return sparse.csr_array((values, (np.concatenate(places), np.concatenate(columns))), shape=shape)
+
+
+@dataclass(frozen=True)
+class _SharedBlocks:
+    """Absorbed blocks with rows in several groups. For each sorted row: rank (n,) of its block among those that its
+    group shares, -1 in a block of its own group; height (n,) in that block's column. pairs: ids of each group's blocks,
+    group after group, of which `first` (g,) is where a group's begin and `per_group` (g,) how many they are."""
+
+    rank: np.ndarray
+    height: np.ndarray
+    pairs: np.ndarray
+    first: np.ndarray
+    per_group: np.ndarray
+    count: int
+
+    @classmethod
+    def of(cls, fit: Fit, order: np.ndarray, group: np.ndarray) -> _SharedBlocks:
+        n, groups = len(group), int(group[-1]) + 1
+        if fit.block is None or fit.block_row is None:
+            none = np.zeros(groups, dtype=np.int64)
+            return cls(np.full(n, -1), np.zeros(n), np.zeros(0, dtype=np.int64), none, none, 0)
+        block = fit.block[order]
+        low, high = np.full(fit.n_blocks, groups), np.full(fit.n_blocks, -1)
+        np.minimum.at(low, block, group)
+        np.maximum.at(high, block, group)
+        is_shared = low < high
+        number = np.cumsum(is_shared) - 1
+        inside = np.flatnonzero(is_shared[block])
+        meeting = group[inside] * fit.n_blocks + block[inside]
+        meetings = np.unique(meeting)
+        per_group = np.bincount(meetings // fit.n_blocks, minlength=groups)
+        first = np.cumsum(per_group) - per_group
+        rank = np.full(n, -1)
+        rank[inside] = np.searchsorted(meetings, meeting) - first[group[inside]]
+        return cls(rank, fit.block_row[order], number[meetings % fit.n_blocks], first, per_group, int(is_shared.sum()))
+
+    def columns(self, rows: np.ndarray, width: int) -> np.ndarray:
+        """(c, rows each, width): the groups' columns of the shared blocks."""
+        return np.where(self.rank[rows][:, :, None] == np.arange(width), self.height[rows][:, :, None], 0.0)
+
+    def ids(self, places: np.ndarray, width: int) -> np.ndarray:
+        """(c, width): which blocks those are."""
+        return np.asarray(self.pairs[self.first[places][:, None] + np.arange(width)], dtype=np.int64)
 
 
 def fit(
@@ -377,12 +434,9 @@ def wild_bootstrap(
     rng = np.random.default_rng(seed)
     six = np.sqrt([0.5, 1.0, 1.5])
     v = rng.choice(np.r_[-six, six], size=(draws, groups.count))
-    last = groups.k - 1
     # Residuals of the restricted regression at b0: e + (estimate - b0) * treatment's own part, so everything is linear.
-    q = groups._sparse([s[:, last] for s in groups.leverage])
-    base = groups._sparse([t[:, outcome] for t in groups.score])
-    own = np.array([s[last, last] for s in groups.leverage]) * of.r
-    score = np.array([t[last, outcome] for t in groups.score])
+    q, base = groups.with_treatment(), groups.with_residual(outcome)
+    own, score = groups.own_leverage() * of.r, groups.scores(0.0)[:, outcome]
     estimate = float(of.estimate[outcome])
 
     def pieces(own_scores: np.ndarray, rows: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ One row for each student with a baseline or an outcome in the plan's course:
     active_days, active_minutes              with the tool in the rule's window (0 without any)
     treated                                  1 by the rule of use, else 0; with `of_class` for whole classes
     treated_from_<n>_days                    the same with another threshold, for each of `other_days`
+    treated_by_idle_gap_<n>                  the same with minutes by another idle gap, where the rule counts minutes
     <subgroup dimension>                     such as economic_disadvantage: the subgroup at the window's end
 
 The restricted file of the snapshot is read, nothing is written. Keys are pseudonyms.
@@ -23,8 +24,10 @@ from uptake.errors import ConfigError
 from uptake.evidence.data import StudyTable
 from uptake.evidence.plan import Marts, StudyPlan, UseRule
 from uptake.project import Project
+from uptake.warehouse.engine import quoted
 from uptake.warehouse.publish import current_snapshot
 
+GAP = ", sum(coalesce(active_minutes_gap_{minutes}, active_minutes)) as minutes_{minutes}"
 QUERY = """
 with scored as (
   select
@@ -54,7 +57,7 @@ student as (
 ),
 
 use as (
-  select student_key, count(distinct on_date) as active_days, sum(active_minutes) as active_minutes
+  select student_key, count(distinct on_date) as active_days, sum(active_minutes) as active_minutes{gaps}
   from restricted.fct_student_tool_day
   where tool_key = $tool and on_date between $use_from and $use_to and (is_in_school or not $in_school_only)
   group by student_key
@@ -76,6 +79,7 @@ select
   student.outcome,
   coalesce(use.active_days, 0) as active_days,
   coalesce(use.active_minutes, 0.0) as active_minutes,
+  use.* exclude (student_key, active_days, active_minutes),
   coalesce(named.dimensions, map([], [])) as dimensions
 from student
 inner join leaders.dim_class as class on class.class_key = student.class_key
@@ -96,18 +100,19 @@ def read_marts(plan: StudyPlan, project: Project) -> StudyTable:
     snapshot = current_snapshot(project, plan.marts.district)
     if snapshot is None:
         raise ConfigError("nothing is published yet", remedy="`uptake run` first.", district=plan.marts.district)
-    return read_snapshot(plan.marts, snapshot.leaders, snapshot.restricted, snapshot.id)
+    return read_snapshot(plan.marts, snapshot.path)
 
 
-def read_snapshot(marts: Marts, leaders: Path, restricted: Path, version: str) -> StudyTable:
-    """From the two files of a snapshot. Raises ConfigError when no result fits the plan."""
+def read_snapshot(marts: Marts, folder: Path) -> StudyTable:
+    """From the two files of a snapshot's folder. Raises ConfigError when no result fits the plan."""
     use = marts.use
+    gaps = "".join(GAP.format(minutes=minutes) for minutes in marts.idle_gaps)
     with duckdb.connect() as connection:
-        for name, path in (("leaders", leaders), ("restricted", restricted)):
-            quoted = str(path).replace("'", "''")
-            connection.execute(f"attach '{quoted}' as {name} (read_only)")
+        connection.execute(f"set file_search_path = {quoted(str(folder))}")  # facts by date lie beside the file
+        for name in ("leaders", "restricted"):
+            connection.execute(f"attach {quoted(str(folder / f'{name}.duckdb'))} as {name} (read_only)")
         frame = connection.execute(
-            QUERY,
+            QUERY.replace("{gaps}", gaps),
             {
                 "category": marts.category,
                 "course": marts.course,
@@ -128,17 +133,22 @@ def read_snapshot(marts: Marts, leaders: Path, restricted: Path, version: str) -
             remedy="compare category, course, grades and dates of the plan with the district's gradebook.",
             district=marts.district,
         )
-    frame["treated"] = _treated(use, frame, use.active_days)
+    frame["treated"] = _treated(use, frame, use.active_days, frame["active_minutes"])
     for days in use.other_days:
-        frame[f"treated_from_{days}_days"] = _treated(use, frame, days)
+        frame[f"treated_from_{days}_days"] = _treated(use, frame, days, frame["active_minutes"])
+    for minutes in marts.idle_gaps:
+        counted = frame.pop(f"minutes_{minutes}").fillna(0.0)
+        frame[f"treated_by_idle_gap_{minutes}"] = _treated(use, frame, use.active_days, counted)
     named = frame.pop("dimensions")
     for dimension in sorted({key for one in named for key in one}):
         frame[dimension] = [one.get(dimension) for one in named]
-    return StudyTable(frame, f"snapshot:{version}")
+    return StudyTable(frame, f"snapshot:{folder.name}")
 
 
-def _treated(use: UseRule, frame: pd.DataFrame, days: int) -> pd.Series:
+def _treated(use: UseRule, frame: pd.DataFrame, days: int, minutes: pd.Series) -> pd.Series:
     reached = frame["active_days"] >= days
+    if use.active_minutes is not None:
+        reached &= minutes >= use.active_minutes
     if use.of_class is not None:
         reached = reached.groupby(frame["class"]).transform("mean") >= use.of_class
     return reached.astype(int)

@@ -15,6 +15,7 @@ from uptake.errors import ConfigError
 from uptake.evidence.linear import Variance
 
 Scalar = str | bool | int | float
+IDLE_GAPS = (5, 10, 30)  # of fct_student_tool_day
 Design = Literal["randomised", "matched", "difference_in_differences", "regression", "dose_response"]
 
 
@@ -92,13 +93,15 @@ class Prior(_Part):
 
 class UseRule(_Part):
     """Treated: at least `active_days` days with the tool in the window. With `of_class`, whole classes are: those in
-    which at least that share of the students with a score did so. Days are counted, not minutes: no idle gap changes
-    them. other_days: thresholds to try beside it."""
+    which at least that share of the students with a score did so. No idle gap changes a day; with
+    `active_minutes` (in all, in the window) the rule also counts minutes, and is tried with each idle gap that the
+    marts know. other_days: thresholds to try beside it."""
 
     tool: str
     starts_on: date
     ends_on: date
     active_days: Annotated[int, Field(ge=1)] = 1
+    active_minutes: Annotated[float, Field(gt=0)] | None = None
     of_class: Annotated[float, Field(gt=0, le=1)] | None = None
     other_days: tuple[Annotated[int, Field(ge=1)], ...] = ()
     in_school_only: bool = False
@@ -121,6 +124,11 @@ class Marts(_Part):
     outcome: Scores
     use: UseRule
     grades: tuple[str, ...] = ()
+
+    @property
+    def idle_gaps(self) -> tuple[int, ...]:
+        """Idle gaps, in minutes, by which the rule of use is tried."""
+        return IDLE_GAPS if self.use.active_minutes is not None else ()
 
 
 class StudyPlan(_Part):
@@ -206,7 +214,9 @@ class StudyPlan(_Part):
     def all_alternatives(self) -> tuple[str, ...]:
         """Columns with another rule of who is treated: the plan's own and those of `other_days`."""
         days = self.marts.use.other_days if self.marts else ()
-        return (*self.alternative_treatments, *(f"treated_from_{count}_days" for count in days))
+        gaps = self.marts.idle_gaps if self.marts else ()
+        by_rule = [f"treated_from_{count}_days" for count in days] + [f"treated_by_idle_gap_{count}" for count in gaps]
+        return (*self.alternative_treatments, *by_rule)
 
     @property
     def outcome_columns(self) -> tuple[str, ...]:
