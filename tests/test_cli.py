@@ -302,7 +302,6 @@ def test_status_says_which_check_fails_since_when_and_what_to_do(lakeside: tuple
         "remedy": "mend the register.",
         "since": "2026-04-15T08:00:00+00:00",
     }
-    # fmt: skip
     rejected = {"snapshot_id": "20260415T080000000000Z", "since": critical["since"], "checks": [critical]}
     (folder / "rejected.json").write_text(json.dumps(rejected))
     source.errors["people"] = TransientError("away", remedy="wait for it.")
