@@ -1,7 +1,7 @@
 """`make demo`: the simulated district, Airflow and the dashboard, on this machine only, until Ctrl-C.
 
-Every process it starts runs in a session of its own and is ended by that session's id, since Airflow's standalone
-parent leaves its children behind when it is told to stop. All state lies under var/, so a second start resumes.
+Every process it starts runs in a session of its own and is ended by that session's id, since Airflow's processes leave
+children behind when they are told to stop. All state lies under var/, so a second start resumes.
 """
 
 from __future__ import annotations
@@ -121,6 +121,9 @@ def airflow_settings(home: Path) -> dict[str, str]:
         "AIRFLOW__API__PORT": str(PORTS["airflow"]),
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
+        # What a Ctrl-C cut short is taken up again soon after the next start, not after Airflow's five minutes.
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
     }
 
@@ -195,6 +198,11 @@ def last_outcome(project: Project) -> int:
         return connection.execute(select(Outcome.id).order_by(Outcome.id.desc()).limit(1)).scalar() or 0
 
 
+def data_through(pointer: Path) -> str:
+    manifest = json.loads((pointer.parent / pointer.read_text().strip() / "manifest.json").read_text())
+    return str(manifest["data_complete_through"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--until-published", action="store_true", help="stop once the first snapshot is up (for tests)")
@@ -262,7 +270,8 @@ def main() -> None:
             processes.run("airflow_pools", BIN / "airflow", "pools", "import", pools)
         wait_for(processes, f"http://{HOST}:{PORTS['sandbox']}/_sandbox/clock", "the simulated district")
         say("Starting Airflow, the dashboard and the data docs ...")
-        processes.start("airflow", BIN / "airflow", "standalone")
+        # Not all at once, as `airflow standalone` does: a run that is due at once would fail for want of the API.
+        processes.start("airflow api", BIN / "airflow", "api-server")
         processes.start(
             "dashboard",
             BIN / "streamlit",
@@ -289,9 +298,15 @@ def main() -> None:
             "--directory",
             project.data_docs,
         )
+        wait_for(processes, f"http://{HOST}:{PORTS['airflow']}/api/v2/monitor/health", "Airflow")
+        for part in ("scheduler", "dag-processor"):
+            processes.start(f"airflow {part}", BIN / "airflow", part)
         district = project.config.districts[0]
         pointer = project.published(district.id) / "current"
-        say("Airflow is starting; its DAGs will pull, build, check and publish. The first round takes a few minutes.")
+        if pointer.exists():
+            say(f"Going on from the last run: data through {data_through(pointer)}.")
+        else:
+            say("Its DAGs will pull, build, check and publish; the first round takes a few minutes.")
         while not pointer.exists():
             if time.monotonic() - began > PUBLISH_WITHIN_SECONDS:
                 raise SystemExit(f"nothing was published in time; see {shown(processes.logs)}")
@@ -318,8 +333,7 @@ def main() -> None:
             time.sleep(2)
             if (now := pointer.read_text()) != published:
                 published = now
-                manifest = json.loads((pointer.parent / now.strip() / "manifest.json").read_text())
-                say(f"New snapshot: data through {manifest['data_complete_through']}.")
+                say(f"New snapshot: data through {data_through(pointer)}.")
         raise SystemExit(f"{name} ended; its log is in {shown(processes.logs)}")
 
 
