@@ -167,3 +167,4 @@ def test_nobody_passing_is_an_answer_of_its_own():
     found = result(frame, outcomes=[passing])
     assert found.verdict.kind == "not_enough_evidence"
     assert "No effect size" in found.verdict.sentence
+    assert found.main.effect is None, "a share of 0 % tells of each of them"
