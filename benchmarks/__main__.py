@@ -12,6 +12,7 @@ BENCHMARKS = (
     [sys.executable, "-m", "benchmarks.log_file"],
     [sys.executable, "-m", "benchmarks.usage_day"],
     [sys.executable, "-m", "benchmarks.learnplatform"],
+    [sys.executable, "-m", "benchmarks.evidence_speed"],
 )
 
 if __name__ == "__main__":
