@@ -26,7 +26,7 @@ CALIPER_DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "calipe
 
 CONFIG = """
 state_dir: var
-receiver: {{reserve_mb: 0, segment_seconds: 600{receiver}}}
+receiver: {{reserve_mb: {reserve_mb}, segment_seconds: {segment_seconds}{receiver}}}
 districts:
   - id: lakeside
     name: Lakeside
@@ -48,9 +48,12 @@ districts:
 """
 
 
-def make_project(folder: Path, receiver: str = "") -> Project:
+def make_project(folder: Path, receiver: str = "", *, reserve_mb: float = 0, segment_seconds: float = 600) -> Project:
+    """The district `lakeside`; `receiver` holds more of the receiver's settings, as YAML."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "uptake.yaml").write_text(CONFIG.format(receiver=f", {receiver}" if receiver else ""))
+    more = f", {receiver}" if receiver else ""
+    text = CONFIG.format(receiver=more, reserve_mb=reserve_mb, segment_seconds=segment_seconds)
+    (folder / "uptake.yaml").write_text(text)
     (folder / "tools.csv").write_text(CATALOGUE)
     operations = folder / "var" / "operations"
     operations.mkdir(parents=True, exist_ok=True)
