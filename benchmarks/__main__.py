@@ -13,6 +13,7 @@ BENCHMARKS = (
     [sys.executable, "-m", "benchmarks.usage_day"],
     [sys.executable, "-m", "benchmarks.learnplatform"],
     [sys.executable, "-m", "benchmarks.evidence_speed"],
+    [sys.executable, "-m", "benchmarks.receiver"],
 )
 
 if __name__ == "__main__":

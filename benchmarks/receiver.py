@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count, islice
 from pathlib import Path
 
 import httpx
@@ -52,7 +53,8 @@ districts:
       - {name: gateway, kind: logpush, format: cloudflare-gateway-http}
 """
 # Three districts send 60 million events in a school day of eight hours: 2,100 a second, five times that at its peak.
-GOAL_EVENTS, GOAL_SINGLE, GOAL_P99 = 10_000, 1_000, 0.250
+GOAL_EVENTS, GOAL_SINGLE, GOAL_PULLED, GOAL_P99 = 10_000, 1_000, 5_000, 0.250
+_PREMADE_A_SECOND = 400
 
 
 def caliper(numbers: range) -> bytes:
@@ -127,6 +129,12 @@ class Load:
     events: int  # in a request
     body: Callable[[range], bytes]
     goal: int
+    is_premade: bool = False  # a body that takes long to make would count as waiting for the answer
+
+    def bodies(self, first: int, seconds: float) -> Iterator[bytes]:
+        """Requests from number `first` on, without an end; those made beforehand are as many as can be sent."""
+        made = (self.body(range(number * self.events, (number + 1) * self.events)) for number in count(first))
+        return iter(list(islice(made, int(seconds * _PREMADE_A_SECOND)))) if self.is_premade else made
 
 
 LOADS = (
@@ -138,7 +146,7 @@ LOADS = (
     ),
     Load(
         "log push, 1,000 lines a request, gzip", "/logs/bench/cloudflare-gateway-http", "gateway", "gateway_http",
-        "event_key", 1000, cloudflare, GOAL_EVENTS,
+        "event_key", 1000, cloudflare, GOAL_EVENTS, is_premade=True,
     ),
 )  # fmt: skip
 
@@ -202,9 +210,9 @@ async def forgetful(scope, receive, send) -> None:  # type: ignore[no-untyped-de
 class Sender:
     """Connections that send one request after another, and the same one again until a 2xx came."""
 
-    def __init__(self, load: Load, token: str, bodies: list[bytes]) -> None:
+    def __init__(self, load: Load, token: str, bodies: Iterator[bytes]) -> None:
         self._load, self._token = load, token
-        self._bodies = iter(bodies)
+        self._bodies = bodies
         self.outcome = Outcome()
 
     async def run(self, connections: int, until: float) -> None:
@@ -250,7 +258,7 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
     return int(head[9:12])
 
 
-def send(load: Load, token: str, bodies: list[bytes], connections: int, seconds: float) -> tuple[Outcome, float]:
+def send(load: Load, token: str, bodies: Iterator[bytes], connections: int, seconds: float) -> tuple[Outcome, float]:
     """(what came of it, seconds)."""
     sender = Sender(load, token, bodies)
     began = time.perf_counter()
@@ -259,7 +267,7 @@ def send(load: Load, token: str, bodies: list[bytes], connections: int, seconds:
 
 
 def killed_under_load(
-    load: Load, token: str, bodies: list[bytes], connections: int, seconds: float, config: Path
+    load: Load, token: str, bodies: Iterator[bytes], connections: int, seconds: float, config: Path
 ) -> Outcome:
     """The same load, with the receiver killed in the middle and started again."""
 
@@ -289,24 +297,22 @@ def held(project: Project, load: Load) -> tuple[int, int]:
 
 
 def measure(load: Load, connections: int, seconds: float) -> list[Line]:
-    requests = int(seconds * 3000 / max(1, load.events / 25)) + connections
-    bodies = [load.body(range(n * load.events, (n + 1) * load.events)) for n in range(requests)]
     with tempfile.TemporaryDirectory() as temporary:
         config = Path(temporary) / "uptake.yaml"
         config.write_text(CONFIG)
         project = Project.load(config)
         token = keys.add(project, "bench", load.source, "bench").token
         with on_core(*peer()):
-            theirs, their_seconds = send(load, token, bodies, connections, seconds)
+            theirs, their_seconds = send(load, token, load.bodies(0, seconds), connections, seconds)
         with on_core(*receiver(config)) as process:
-            ours, our_seconds = send(load, token, bodies, connections, seconds)
+            ours, our_seconds = send(load, token, load.bodies(0, seconds), connections, seconds)
             process.send_signal(signal.SIGTERM)
             process.wait()
         began = time.perf_counter()
         pipeline.pull(project, "bench", load.source)
         drain = time.perf_counter() - began
         once = held(project, load) == (ours.acknowledged, ours.acknowledged)
-        fresh = [load.body(range(n * load.events, (n + 1) * load.events)) for n in range(requests, 2 * requests)]
+        fresh = load.bodies(10**8 // load.events, seconds)
         killed = killed_under_load(load, token, fresh, connections, seconds, config)
         pipeline.pull(project, "bench", load.source)
         rows, different = held(project, load)
@@ -333,10 +339,10 @@ def measure(load: Load, connections: int, seconds: float) -> list[Line]:
         Line(
             "  pulled into the lake, one process",
             f"{ours.acknowledged / drain:,.0f} events/s",
-            f"{rate:,.0f} events/s received",
-            ours.acknowledged / drain / rate,
-            "as fast as they come",
-            ours.acknowledged / drain >= rate,
+            f"{ours.acknowledged:,} events",
+            None,
+            f"at least {GOAL_PULLED:,} events/s",
+            ours.acknowledged / drain >= GOAL_PULLED,
         ),
         Line(
             "  acknowledged through kill -9 under load",
@@ -344,7 +350,7 @@ def measure(load: Load, connections: int, seconds: float) -> list[Line]:
             f"{expected:,} acknowledged, {killed.failures} requests cut off",
             None,
             "all of them",
-            once and different == expected,
+            once and different == expected and killed.failures > 0,
         ),
     ]
 

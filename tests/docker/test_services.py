@@ -51,7 +51,7 @@ class Machine:
         subprocess.run(["sh", str(script)], check=True, capture_output=True)
         (secrets / "airflow_database_url").write_text(database)
         (secrets / "operations_url").write_text(operations)
-        ports = {port: free_port() for port in ("8080", "8501", "8502", "8710", "8974", "8793")}
+        ports = {port: free_port() for port in ("8080", "8501", "8502", "8710", "8720", "8974", "8793")}
         self.folder = folder
         self.exchange = {
             "/opt/uptake": str(ROOT),
@@ -178,7 +178,7 @@ def test_init_makes_the_pools_and_the_operations_database(machine):
         engine.dispose()
 
 
-@pytest.mark.parametrize("name", ["sandbox", "dashboard", "data-docs"])
+@pytest.mark.parametrize("name", ["sandbox", "dashboard", "data-docs", "receiver"])
 def test_service_starts_and_is_healthy(machine, name):
     (machine.folder / "state" / "data_docs").mkdir(exist_ok=True)
     with running(machine, name) as process:
