@@ -32,7 +32,7 @@ from uptake.sandbox.credentials import connection_environment
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 HOST = "127.0.0.1"
-PORTS = {"sandbox": 8710, "airflow": 8080, "dashboard": 8501, "data docs": 8502}
+PORTS = {"sandbox": 8710, "airflow": 8080, "dashboard": 8501, "data docs": 8502, "receiver": 8720}
 PUBLISH_WITHIN_SECONDS = 900
 
 
@@ -298,6 +298,8 @@ def main() -> None:
             "--directory",
             project.data_docs,
         )
+        port = str(PORTS["receiver"])
+        processes.start("receiver", BIN / "uptake", "receive", "--config", config, "--port", port)
         wait_for(processes, f"http://{HOST}:{PORTS['airflow']}/api/v2/monitor/health", "Airflow")
         for part in ("scheduler", "dag-processor"):
             processes.start(f"airflow {part}", BIN / "airflow", part)
@@ -322,6 +324,7 @@ def main() -> None:
     Dashboard   http://{HOST}:{PORTS["dashboard"]}        look at Home first, then Value: a licence nobody uses
     Airflow     http://{HOST}:{PORTS["airflow"]}        the DAGs: ingest, publish, backfill
     Data docs   http://{HOST}:{PORTS["data docs"]}        every check, for an auditor
+    Receiver    http://{HOST}:{PORTS["receiver"]}        takes pushed events: docs/receiver.md
     Simulated district: new events keep arriving, and "data through" moves by itself. Ctrl-C ends it all.
 """,
             flush=True,
