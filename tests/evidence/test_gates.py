@@ -14,7 +14,9 @@ def gates(frame, **changes) -> dict[str, Gate]:
     return {gate.name: gate for gate in run_study(plan(**changes), table(frame)).outcomes[0].gates}
 
 
-@pytest.mark.parametrize(("gap", "status"), [(0.04, "passed"), (0.07, "adjusted"), (0.23, "adjusted"), (0.27, "failed")])
+@pytest.mark.parametrize(
+    ("gap", "status"), [(0.04, "passed"), (0.07, "adjusted"), (0.23, "adjusted"), (0.27, "failed")]
+)
 def test_baseline_equivalence(gap: float, status: str):
     frame = world(by_school=False, schools=100, seed=1)
     alike = frame["baseline"] - frame.groupby("arm")["baseline"].transform("mean")
