@@ -21,6 +21,7 @@ PAGES: dict[Page, tuple[str, str, str]] = {
     "home": ("questions/home.py", "Home", ":material/home:"),
     "adoption": ("questions/adoption.py", "Adoption", ":material/groups:"),
     "equity": ("questions/equity.py", "Equity", ":material/balance:"),
+    "impact": ("questions/impact.py", "Impact", ":material/school:"),
     "value": ("questions/value.py", "Value", ":material/payments:"),
     "quality": ("questions/quality.py", "Data quality", ":material/verified:"),
 }

@@ -27,14 +27,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Role = Literal["leader", "principal", "finance", "auditor", "engineer"]
-Page = Literal["home", "adoption", "equity", "value", "quality"]
+Page = Literal["home", "adoption", "equity", "impact", "value", "quality"]
 Everything = Literal["all"]
 
 PAGES_OF_ROLE: dict[Role, frozenset[Page]] = {
-    "leader": frozenset({"home", "adoption", "equity", "value", "quality"}),
-    "principal": frozenset({"home", "adoption", "equity", "quality"}),
+    "leader": frozenset({"home", "adoption", "equity", "impact", "value", "quality"}),
+    "principal": frozenset({"home", "adoption", "equity", "impact", "quality"}),
     "finance": frozenset({"home", "adoption", "value", "quality"}),
-    "auditor": frozenset({"home", "adoption", "equity", "value", "quality"}),
+    "auditor": frozenset({"home", "adoption", "equity", "impact", "value", "quality"}),
     "engineer": frozenset({"quality"}),
 }
 

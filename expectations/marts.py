@@ -24,6 +24,11 @@ LEADERS_TABLES = (
     "mart_study",
     "mart_study_estimate",
     "mart_study_gate",
+    "mart_study_plan",
+    "mart_study_flow",
+    "mart_study_balance",
+    "mart_study_dose",
+    "mart_study_sensitivity",
     "metric_definition",
 )
 

@@ -168,3 +168,72 @@ def check_runs(frame: pd.DataFrame) -> alt.Chart:
         )
         .properties(height=340)
     )  # fmt: skip
+
+
+def effects(frame: pd.DataFrame, *, useful: float) -> alt.LayerChart:
+    """Difference and interval by this and by other ways, in percentile points; nil, and what would matter.
+
+    Columns: way, at, low, high, kind (this study, another way, plain comparison). useful: least size worth having.
+    """
+    kinds = ["this study", "another way", "plain comparison, not to be trusted"]
+    order = frame["way"].tolist()
+    y = alt.Y("way:N", sort=order, title=None, axis=alt.Axis(
+        labelColor=INK, labelFontSize=14, labelLimit=420, domain=False, ticks=False, labelOverlap=False))  # fmt: skip
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=[VERMILLION, BLUE, DIM]), legend=alt.Legend(
+        title=None, orient="top", labelFontSize=13, labelColor=INK, labelLimit=320, symbolType="circle"))  # fmt: skip
+    band = alt.Chart(pd.DataFrame({"from": [-useful], "to": [useful]})).mark_rect(color=GREY, opacity=0.35).encode(
+        x="from:Q", x2="to:Q")  # fmt: skip
+    zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="x:Q")
+    interval = alt.Chart(frame).mark_rule(strokeWidth=3).encode(
+        x=alt.X("low:Q", title="Percentile points (right of the line: students with the tool stand better)",
+                axis=AXIS.copy()),
+        x2="high:Q", y=y, color=colour)  # fmt: skip
+    dots = alt.Chart(frame).mark_point(size=150, filled=True, opacity=1).encode(
+        x="at:Q", y=y, color=colour, shape=alt.Shape("kind:N", legend=None, scale=alt.Scale(
+            domain=kinds, range=["circle", "diamond", "square"])),
+        tooltip=[alt.Tooltip("way:N", title="Way"), alt.Tooltip("at:Q", title="Difference", format="+.1f"),
+                 alt.Tooltip("low:Q", title="from", format="+.1f"), alt.Tooltip("high:Q", title="to", format="+.1f")],
+    )  # fmt: skip
+    return (band + zero + interval + dots).properties(height=44 * len(order) + 130)
+
+
+def likeness(frame: pd.DataFrame, *, good: float, most: float) -> alt.LayerChart:
+    """Love plot: how far apart the groups were, before and in the analysis, in standard deviations.
+
+    Columns: covariate, when (before, in the analysis), apart. good, most: limits, drawn as bands.
+    """
+    whens = ["before", "in the analysis"]
+    order = frame["covariate"].drop_duplicates().tolist()
+    bands = [
+        alt.Chart(pd.DataFrame({"from": [-limit], "to": [limit]})).mark_rect(color=GREY, opacity=0.35).encode(
+            x="from:Q", x2="to:Q")
+        for limit in (most, good)
+    ]  # fmt: skip
+    dots = alt.Chart(frame).mark_point(size=130, opacity=1, strokeWidth=2.5).encode(
+        x=alt.X("apart:Q", title="Difference with the tool, in standard deviations", axis=AXIS.copy()),
+        y=alt.Y("covariate:N", sort=order, title=None, axis=alt.Axis(
+            labelColor=INK, labelFontSize=14, labelLimit=320, domain=False, ticks=False, labelOverlap=False)),
+        color=alt.Color("when:N", scale=alt.Scale(domain=whens, range=[ORANGE, BLUE]), legend=alt.Legend(
+            title=None, orient="top", labelFontSize=13, labelColor=INK)),
+        shape=alt.Shape("when:N", legend=None, scale=alt.Scale(domain=whens, range=["diamond", "circle"])),
+        tooltip=[alt.Tooltip("covariate:N", title="What"), alt.Tooltip("when:N", title="When"),
+                 alt.Tooltip("apart:Q", title="Apart", format="+.2f")],
+    )  # fmt: skip
+    zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="x:Q")
+    return alt.layer(*bands, zero, dots).properties(height=38 * len(order) + 120)
+
+
+def dose(frame: pd.DataFrame, *, x_title: str) -> alt.LayerChart:
+    """Parts of the users by amount of use, each beside those without. Columns: use (in order), effect, low, high."""
+    order = frame["use"].tolist()
+    x = alt.X("use:N", sort=order, title=x_title, axis=alt.Axis(
+        labelAngle=0, labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13, labelLimit=200))  # fmt: skip
+    zero = alt.Chart(pd.DataFrame({"y": [0]})).mark_rule(color=INK, strokeDash=[4, 3]).encode(y="y:Q")
+    interval = alt.Chart(frame).mark_rule(strokeWidth=3, color=DIM).encode(
+        x=x, y=alt.Y("low:Q", title="Difference, in the outcome's unit", axis=AXIS.copy()), y2="high:Q")  # fmt: skip
+    dots = alt.Chart(frame).mark_point(size=150, filled=True, opacity=1, color=DIM).encode(
+        x=x, y="effect:Q",
+        tooltip=[alt.Tooltip("use:N", title="Use"), alt.Tooltip("effect:Q", title="Difference", format="+.3g"),
+                 alt.Tooltip("low:Q", title="from", format="+.3g"), alt.Tooltip("high:Q", title="to", format="+.3g")],
+    )  # fmt: skip
+    return (zero + interval + dots).properties(height=300)

@@ -17,6 +17,7 @@ EXPECTED = {
     "publish__riverbend",
     "backfill__riverbend",
     "retention__riverbend",
+    "studies__riverbend",
 }
 
 
@@ -57,6 +58,7 @@ def test_a_second_district_is_only_an_entry(monkeypatch, tmp_path):
         "publish__lakeside",
         "backfill__lakeside",
         "retention__lakeside",
+        "studies__lakeside",
     }
 
 
@@ -67,7 +69,7 @@ def test_a_wrong_configuration_is_an_import_error_that_names_the_key(monkeypatch
     bag = load(monkeypatch, path)
     assert bag.dags == {}
     assert all("tool_catalog" in error and "line" in error for error in bag.import_errors.values())
-    assert len(bag.import_errors) == 4
+    assert len(bag.import_errors) == 5
 
 
 def test_each_source_renews_its_asset_and_any_of_them_starts_the_publication(bag):
@@ -126,5 +128,5 @@ def test_the_same_dags_run_the_real_set(monkeypatch):
     bag = load(monkeypatch, ROOT / "examples" / "learnplatform" / "uptake.yaml")
     assert bag.import_errors == {}
     names = {"ingest__learnplatform__learnplatform", "publish__learnplatform", "backfill__learnplatform"}
-    names |= {"retention__learnplatform"}
+    names |= {"retention__learnplatform", "studies__learnplatform"}
     assert set(bag.dags) == names

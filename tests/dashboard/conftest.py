@@ -17,11 +17,12 @@ from streamlit import config  # noqa: E402
 from streamlit.testing.v1 import AppTest  # noqa: E402
 
 FIRST, SECOND = "20260411T021000-00000a", "20260413T021000-00000b"
-PAGES = ("home", "adoption", "equity", "value", "quality")
+PAGES = ("home", "adoption", "equity", "impact", "value", "quality")
 TITLES = {
     "home": "What needs a decision now?",
     "adoption": "Which tools are our students using, and where?",
     "equity": "Who is being left out?",
+    "impact": "Is this tool making a difference in student achievement?",
     "value": "What do we pay for and not use?",
     "quality": "Can we trust these numbers?",
 }

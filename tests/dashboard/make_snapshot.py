@@ -73,6 +73,38 @@ TABLES: dict[str, str] = {
     "mart_match_rate": """
         district_id VARCHAR, source VARCHAR, events BIGINT, events_matched_person BIGINT,
         events_matched_tool BIGINT, data_complete_through DATE""",
+    "mart_study_plan": """
+        district_id VARCHAR, plan_hash VARCHAR, tool_key VARCHAR, tool_name VARCHAR, question VARCHAR, design VARCHAR,
+        outcomes VARCHAR, use_measure VARCHAR, meaningful_g DOUBLE, confidence DOUBLE, use_starts_on DATE,
+        use_ends_on DATE, outcome_starts_on DATE, outcome_ends_on DATE, planned_at TIMESTAMPTZ, is_shown BOOLEAN,
+        data_complete_through DATE""",
+    "mart_study": """
+        district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, is_first_outcome BOOLEAN, tool_key VARCHAR,
+        tool_name VARCHAR, question VARCHAR, design VARCHAR, meaningful_g DOUBLE, verdict VARCHAR, sentence VARCHAR,
+        essa_tier INTEGER, essa VARCHAR, planned_at TIMESTAMPTZ, run_at TIMESTAMPTZ, data_version VARCHAR,
+        code_version VARCHAR, data_complete_through DATE""",
+    "mart_study_estimate": """
+        district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, role VARCHAR, estimate VARCHAR, effect DOUBLE,
+        low DOUBLE, high DOUBLE, p DOUBLE, p_adjusted DOUBLE, g DOUBLE, g_low DOUBLE, g_high DOUBLE,
+        percentile_points DOUBLE, probability_above_zero DOUBLE, probability_meaningful DOUBLE, students_with BIGINT,
+        students_without BIGINT, suppression_reason VARCHAR, data_complete_through DATE""",
+    "mart_study_gate": """
+        district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, position INTEGER, gate VARCHAR, status VARCHAR,
+        figure DOUBLE, limit_text VARCHAR, meaning VARCHAR, data_complete_through DATE""",
+    "mart_study_flow": """
+        district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, position INTEGER, step VARCHAR, students BIGINT,
+        students_with BIGINT, students_without BIGINT, suppression_reason VARCHAR, data_complete_through DATE""",
+    "mart_study_balance": """
+        district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, position INTEGER, covariate VARCHAR,
+        is_baseline BOOLEAN, g_before DOUBLE, g DOUBLE, data_complete_through DATE""",
+    "mart_study_dose": """
+        district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, position INTEGER, use_from DOUBLE, use_to DOUBLE,
+        students BIGINT, effect DOUBLE, low DOUBLE, high DOUBLE, suppression_reason VARCHAR,
+        data_complete_through DATE""",
+    "mart_study_sensitivity": """
+        district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, is_higher_better BOOLEAN, sd DOUBLE, wild_p DOUBLE,
+        without_one_site_low DOUBLE, without_one_site_high DOUBLE, robustness_value DOUBLE, as_strong_as VARCHAR,
+        effect_if_unseen_as_strong DOUBLE, notes VARCHAR, data_complete_through DATE""",
     "dim_district": "district_id VARCHAR, district_name VARCHAR",
     "metric_definition": """
         metric VARCHAR, name VARCHAR, definition VARCHAR, numerator VARCHAR, denominator VARCHAR, caution VARCHAR,
@@ -399,6 +431,127 @@ def summary_rows(through: date) -> dict[str, list[dict[str, Any]]]:
     return {"mart_usage_summary": usage, "mart_equity_gap": gaps, "dim_district": listed}
 
 
+STUDIES = [  # tool, verdict, sentence, g and its interval, days after the first plan
+    ("mathpath", "effect_of_unclear_size", "MathPath raises the spring score: by +6.4 percentile points (g +0.16; 95% "
+     "interval +2.0 to +10.6 percentile points). Whether by as much as the +4.0 points (g 0.10) that were named as "
+     "worth having is open (probability 84 %).", (0.16, 0.05, 0.27), 60),
+    ("mathpath", "not_enough_evidence", "There is not enough evidence to say whether MathPath makes a difference in "
+     "the spring score: +2.0 percentile points (g +0.05; 95% interval -9.9 to +13.7 percentile points). This study "
+     "could have seen +16.6 points; to see the +4.0 points (g 0.10) that were named as worth having, about 224 class "
+     "groups like these would be enough (there were 12).", (0.05, -0.25, 0.35), 0),
+    ("readwell", "null", "ReadWell makes no difference that matters in the spring score: +0.4 percentile points (g "
+     "+0.01; 95% interval -2.4 to +3.2 percentile points).", (0.01, -0.06, 0.08), 3),
+    ("canvas", "harmful", "Students with Canvas did worse in the spring score than they would have without it: by -5.6 "
+     "percentile points (g -0.14; 95% interval -9.1 to -2.0 percentile points).", (-0.14, -0.23, -0.05), 4),
+    ("wordgym", "too_small", "WordGym raises the spring score, but by too little: +2.0 percentile points (g +0.05; 95% "
+     "interval +0.8 to +3.2 percentile points).", (0.05, 0.02, 0.08), 5),
+    ("sciencelab", "failed_balance", "This comparison cannot answer whether ScienceLab makes a difference in the "
+     "spring score: the groups differed before.", (0.31, 0.2, 0.42), 6),
+    ("phonicspath", "few_clusters", "There are too few groups to tell whether PhonicsPath makes a difference in the "
+     "spring score: 4 clusters are worth 1.9 degrees of freedom.", (0.4, -0.9, 1.7), 7),
+    ("typefast", "descriptive", "Students who used TypeFast stood +3.2 percentile points (g +0.08; 95% interval +0.4 "
+     "to +6.0 percentile points) from those who did not, in the spring score. This describes them: it does not say "
+     "that the use is why.", (0.08, 0.01, 0.15), 8),
+    ("quizblitz", None, None, None, 9),
+]  # fmt: skip
+STUDIED = TOOLS | {"wordgym": ("WordGym",), "typefast": ("TypeFast",), "quizblitz": ("QuizBlitz",)}
+
+
+def study_rows(through: date) -> dict[str, list[dict[str, Any]]]:
+    """A study for each kind of answer; MathPath has an older one too, QuizBlitz one that has not run."""
+    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES if name.startswith("mart_study")}
+    for number, (tool, verdict, sentence, g, later) in enumerate(STUDIES):
+        name = STUDIED[tool][0]
+        of = {"district_id": "testville", "plan_hash": f"{number}a5e" * 16, "data_complete_through": through}
+        plan = of | {
+            "tool_key": tool, "tool_name": name, "question": f"Does {name} raise the spring score?",
+            "design": "dose_response" if verdict == "descriptive" else "matched", "meaningful_g": 0.1,
+            "planned_at": datetime(2025, 9, 1, 15, tzinfo=UTC) + later * DAY,
+        }  # fmt: skip
+        tables["mart_study_plan"].append(
+            plan | {"outcomes": "the spring score", "use_measure": "active_minutes", "confidence": 0.95,
+                    "use_starts_on": date(2025, 9, 8), "use_ends_on": date(2026, 3, 13), "is_shown": True,
+                    "outcome_starts_on": date(2026, 3, 16),
+                    "outcome_ends_on": through if verdict else date(2026, 5, 29)}
+        )  # fmt: skip
+        if verdict is None:
+            continue
+        of |= {"outcome": "the spring score"}
+        tables["mart_study"].append(
+            plan | of | {"is_first_outcome": True, "verdict": verdict, "sentence": sentence, "essa_tier": None,
+                         "essa": "Consistent with no ESSA tier: tiers 1 to 3 need a significant positive effect.",
+                         "run_at": datetime(2026, 4, 11, 9, 30, tzinfo=UTC), "data_version": "snapshot:s6",
+                         "code_version": "0.1.0"}
+        )  # fmt: skip
+        for role, way, shift in [
+            ("main", "the spring score", 0.0), ("naive", "plain comparison of means", 0.2),
+            ("other", "weighted by the odds of the propensity", 0.01),
+            ("other", "treated by treated_from_1_days", -0.02),
+            ("subgroup", "english_learner = no", 0.01), ("subgroup", "english_learner = yes", -0.03),
+            ("subgroup", "disability = no", None), ("subgroup", "disability = yes", None),
+        ]:  # fmt: skip
+            row: dict[str, Any] = {"role": role, "estimate": way}
+            if shift is None:
+                beside = "hidden so that a smaller group beside it cannot be worked out"
+                row |= {"suppression_reason": beside if way.endswith("no") else "fewer than 10 students in an arm"}
+            else:
+                at, low, high = (end + shift for end in g)
+                row |= {"g": at, "g_low": low, "g_high": high, "effect": 12 * at, "low": 12 * low, "high": 12 * high,
+                        "p": 0.012, "p_adjusted": 0.04 if role == "subgroup" else None, "students_with": 412,
+                        "students_without": 412, "percentile_points": 40 * at, "probability_above_zero": 0.997,
+                        "probability_meaningful": 0.84}  # fmt: skip
+            tables["mart_study_estimate"].append(of | row)
+        stops = {"failed_balance": "baseline", "few_clusters": "clusters"}
+        for place, (gate, meaning) in enumerate([
+            ("students", "824 students, 412 of them with the tool."), ("sites", "school: 3 with the tool, 4 without."),
+            ("clusters", "31 clusters (15 with the tool, 16 without) are worth 22.4 degrees of freedom."),
+            ("baseline", "The groups' baselines are 0.03 standard deviations apart."),
+            ("overlap", "97 % of the students with the tool have comparable students without."),
+        ]):  # fmt: skip
+            status = "failed" if stops.get(verdict) == gate else "adjusted" if gate == "clusters" else "passed"
+            tables["mart_study_gate"].append(
+                of
+                | {
+                    "position": place,
+                    "gate": gate,
+                    "status": status,
+                    "figure": 1.0,
+                    "limit_text": "",
+                    "meaning": meaning,
+                }
+            )
+        for place, (step, rows, with_, without) in enumerate([
+            ("rows in the table", 2400, None, None), ("in one of the arms", 1700, 600, 1100),
+            ("with the baseline", None, None, None), ("matched", 824, 412, 412),
+        ]):  # fmt: skip
+            tables["mart_study_flow"].append(
+                of | {"position": place, "step": step, "students": rows, "students_with": with_,
+                      "students_without": without, "suppression_reason": None if rows else "fewer_than_n_students"}
+            )  # fmt: skip
+        for place, (covariate, before, after) in enumerate(
+            [("baseline", 0.42, 0.03), ("english_learner", -0.2, -0.04)]
+        ):
+            apart = {"g_before": before, "g": 0.33 if verdict == "failed_balance" and not place else after}
+            tables["mart_study_balance"].append(
+                of | {"position": place, "covariate": covariate, "is_baseline": not place} | apart
+            )
+        for place, (use_from, use_to, effect) in enumerate(
+            [(None, 90.0, 0.6), (90.0, 210.0, 1.9), (210.0, None, None)]
+        ):
+            ends = {"low": effect - 1.4, "high": effect + 1.4} if effect else {}
+            tables["mart_study_dose"].append(
+                of | {"position": place, "use_from": use_from, "use_to": use_to, "effect": effect,
+                      "suppression_reason": None if effect else "fewer_than_n_students"} | ends
+            )  # fmt: skip
+        tables["mart_study_sensitivity"].append(
+            of | {"is_higher_better": True, "sd": 12.0, "wild_p": 0.021, "without_one_site_low": 0.9,
+                  "without_one_site_high": 2.4, "robustness_value": 0.14, "as_strong_as": "baseline",
+                  "effect_if_unseen_as_strong": 0.3,
+                  "notes": "A plain comparison of means says +4.3, which the design does not bear out."}
+        )  # fmt: skip
+    return tables
+
+
 DEFINITIONS = [
     ("adoption_rate", "Adoption", "Students who used the tool in the week, out of those it is meant for.",
      "students with at least one qualifying event", "students enrolled in a licensed grade", "Use is not learning."),
@@ -441,6 +594,7 @@ def publish(
             "mart_adoption": adoption_rows(through),
             "mart_equity_gap": equity_rows(through),
             "mart_value": value_rows(through),
+            **study_rows(through),
             "mart_unused_tool": [
                 {"district_id": district, "contract_key": "c-phonicspath", "tool_key": "phonicspath",
                  "tool_name": "PhonicsPath", "vendor_name": "Soundwise", "cost_usd": 13500, "seats": 800,

@@ -300,7 +300,8 @@ def _records_signature(connection: duckdb.DuckDBPyConnection) -> str:
             (select max(id) from ops.outcome where step in ('pull', 'land', 'replay')),
             (select max(id) from ops.pull where finished_at is not null),
             (select count(*) from ops.quarantine_file where superseded_at is null and replayed_at is null),
-            (select max(run_at) from ops.study)
+            (select max(run_at) from ops.study),
+            (select max(planned_at) from ops.study_plan)
         """,
     )
     return repr(row)

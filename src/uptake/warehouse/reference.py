@@ -14,6 +14,7 @@ from uptake.catalogue import Catalogue
 from uptake.config import Calendar, District
 from uptake.contracts import TIMESTAMP
 from uptake.evidence.tables import study_tables
+from uptake.evidence.workings import working_tables
 from uptake.operations.models import Base, CheckResult, LandedFile, Outcome, Pull, QuarantineFile, Snapshot, UtcDateTime
 from uptake.warehouse.engine import append_rows, first_row, replace_table, table_exists
 
@@ -159,7 +160,7 @@ def copy_operations(connection: duckdb.DuckDBPyConnection, engine: Engine, distr
             replace_table(connection, name, arrow)
         elif rows:
             append_rows(connection, name, arrow)
-    for table_name, studies in study_tables(engine, district_id).items():
+    for table_name, studies in (study_tables(engine, district_id) | working_tables(engine, district_id)).items():
         replace_table(connection, f"ops.{table_name}", studies)
 
 

@@ -1,0 +1,98 @@
+"""Which studies run at night: those whose outcome is in, once for the rows that they would read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+from studies import plan, world
+
+from uptake.errors import ConfigError
+from uptake.evidence import due, store
+from uptake.evidence.data import StudyTable
+from uptake.evidence.due import fingerprint, run_due
+from uptake.operations.session import open_engine
+
+MARTS = {
+    "district": "maple",
+    "category": "Assessment",
+    "course": "^Math",
+    "baseline": {"starts_on": "2025-09-01", "ends_on": "2025-09-30"},
+    "outcome": {"starts_on": "2026-04-01", "ends_on": "2026-04-30"},
+    "use": {"tool": "mathgym", "starts_on": "2025-09-01", "ends_on": "2026-03-31"},
+}
+
+
+@dataclass
+class Snapshot:
+    manifest: dict[str, Any]
+
+
+@dataclass
+class Place:
+    """A project with a snapshot: its last complete day, its id and its table."""
+
+    operations: Engine
+    through: str = "2026-04-30"
+    id: str = "s1"
+    frame: Any = None
+
+
+@pytest.fixture
+def place(operations_url: str, monkeypatch: pytest.MonkeyPatch) -> Place:
+    place = Place(open_engine(operations_url), frame=world())
+
+    def read(chosen: Any, project: Place) -> StudyTable:
+        if chosen.marts.category == "Nothing":
+            raise ConfigError("no result of category 'Nothing'", remedy="look at the gradebook.")
+        return StudyTable(project.frame, f"snapshot:{project.id}")
+
+    monkeypatch.setattr(due, "read_marts", read)
+    monkeypatch.setattr(
+        due, "current_snapshot", lambda project, _: Snapshot({"data_complete_through": project.through})
+    )
+    return place
+
+
+def test_a_study_waits_for_its_outcome_and_then_runs_once_for_the_same_rows(place: Place):
+    study = store.record(place.operations, plan(marts=MARTS))
+    place.through = "2026-04-29"
+    assert run_due(place, "maple").waiting == (study.short,)
+    assert store.find(place.operations, study.hash).results == ()
+
+    place.through = "2026-04-30"
+    assert run_due(place, "maple").ran == (study.short,)
+    (result,) = store.find(place.operations, study.hash).results
+    assert result.data_version.startswith("snapshot:s1 rows:")
+
+    place.id, place.frame = "s2", place.frame.sample(frac=1, random_state=1)
+    assert run_due(place, "maple").unchanged == (study.short,), "another snapshot of the same rows"
+
+    place.frame = world(seed=8)
+    assert run_due(place, "maple").ran == (study.short,)
+    assert len(store.find(place.operations, study.hash).results) == 2
+
+
+def test_a_study_that_cannot_run_is_told_and_keeps_no_other_from_running(place: Place):
+    broken = store.record(place.operations, plan(marts=MARTS | {"category": "Nothing"}))
+    whole = store.record(place.operations, plan(marts=MARTS))
+    done = run_due(place, "maple")
+    assert done.ran == (whole.short,)
+    assert "no result of category" in done.refused[broken.short]
+
+
+def test_studies_of_tables_and_of_other_districts_are_let_alone(place: Place):
+    store.record(place.operations, plan())
+    store.record(place.operations, plan(marts=MARTS | {"district": "oak"}))
+    done = run_due(place, "maple")
+    assert (done.ran, done.unchanged, done.waiting, done.refused) == ((), (), (), {})
+
+
+def test_a_fingerprint_is_of_the_rows_in_any_order(place: Place):
+    one = fingerprint(StudyTable(place.frame, "a"))
+    assert one == fingerprint(StudyTable(place.frame.iloc[::-1], "b"))
+    changed = place.frame.copy()
+    changed.iloc[0, changed.columns.get_loc("y") if "y" in changed else 0] += 1
+    assert one != fingerprint(StudyTable(changed, "a"))
