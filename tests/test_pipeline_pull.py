@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from fake_source import COURSES, PEOPLE, VISITS, FakeSource, make_project, people, visits
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from uptake import pipeline
 from uptake.config import SourceSettings
@@ -18,8 +20,9 @@ from uptake.contracts import Resource, Window
 from uptake.credentials import Credential
 from uptake.errors import CheckError, ConfigError, PermanentError, TransientError
 from uptake.landing import ledger
+from uptake.landing.sweep import Swept
 from uptake.operations.models import Outcome, Pull
-from uptake.operations.session import reading
+from uptake.operations.session import reading, writing
 from uptake.project import Project
 from uptake.status import district_status
 
@@ -358,6 +361,59 @@ def test_a_missing_credential_is_told_with_the_key_and_the_line_that_ask_for_it(
             pipeline.pull(project, "lakeside", source)
         assert caught.value.message == told
         assert caught.value.remedy
+
+
+# ---- what a killed pull left ----------------------------------------------------------------------------------------
+
+
+def _leave_behind(bench: Bench, *, status: str = "running") -> list[Path]:
+    """As a pull leaves it that is killed between its rename and its commit, while another file is being written."""
+    (first, *_) = ledger.live_files(bench.project.operations, "lakeside")
+    day = (bench.project.lake / first.path).parent
+    left = [day / "lost.0123456789abcdef.parquet", day / ".lost.77.tmp"]
+    for path in left:
+        path.write_bytes(b"half a file")
+        os.utime(path, (1, 1))
+    with writing(bench.project.operations) as session:
+        session.execute(update(Pull).where(Pull.resource == "courses").values(status=status))
+    return left
+
+
+def test_a_pull_after_a_kill_removes_what_was_left_and_nothing_else(bench: Bench) -> None:
+    bench.pull()
+    bench.source.rows["courses"] = [{"id": "c2", "title": "Music"}]
+    bench.pull(full=True)  # now there are superseded files too
+    before = set(bench.project.lake.rglob("*.parquet"))
+    left = _leave_behind(bench)
+    young = left[0].with_name("young.0123456789abcdef.parquet")
+    young.write_bytes(b"of somebody who does not see the lock")
+    os.utime(young, (time.time() + 60,) * 2)
+    bench.pull(resources=["people"])
+    assert not any(path.exists() for path in left) and young.exists()
+    assert before <= set(bench.project.lake.rglob("*.parquet"))
+    with reading(bench.project.operations) as session:
+        (outcome,) = session.scalars(select(Outcome).filter_by(step="sweep"))
+        assert outcome.details is not None and (outcome.details["files"], outcome.details["killed_pulls"]) == (2, 2)
+        assert session.scalars(select(Pull).filter_by(status="running")).all() == []
+
+
+def test_a_pull_after_a_good_one_does_not_look(bench: Bench) -> None:
+    bench.pull()
+    left = _leave_behind(bench, status="good")
+    bench.pull()
+    assert all(path.exists() for path in left)
+
+
+def test_a_sweep_counts_first_and_waits_for_no_running_pull(bench: Bench) -> None:
+    bench.pull()
+    left = _leave_behind(bench, status="good")
+    assert pipeline.sweep_source(bench.project, "lakeside", "sis", dry_run=True) == Swept(2, 22)
+    assert all(path.exists() for path in left)
+    district = bench.project.district("lakeside")
+    with pipeline._alone(bench.project, district, district.source("sis")), pytest.raises(TransientError):
+        pipeline.sweep_source(bench.project, "lakeside", "sis")
+    assert pipeline.sweep_source(bench.project, "lakeside", "sis").files == 2
+    assert not any(path.exists() for path in left)
 
 
 # ---- build, check, publish ------------------------------------------------------------------------------------------

@@ -158,6 +158,29 @@ def pull(
 
 
 @app.command()
+def sweep(
+    config: ConfigOption = None,
+    district: DistrictOption = None,
+    source: SourceOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only; remove nothing.")] = False,
+) -> None:
+    """Remove files that killed pulls wrote and that never counted. A pull after a kill does so by itself.
+
+    What the ledger names is never touched, and a source that is being pulled is left alone (exit code 75).
+
+    Example: `uptake sweep --dry-run`
+    """
+    from uptake import pipeline
+
+    with _exits():
+        project = _project(config)
+        for place, name in _sources(project, district, source):
+            swept = pipeline.sweep_source(project, place.id, name, dry_run=dry_run)
+            word = "would be removed" if dry_run else "removed"
+            out.print(f"{place.id} {name}: {swept.files} files {word}, {swept.bytes / 1e6:.1f} MB.", soft_wrap=True)
+
+
+@app.command()
 def build(
     config: ConfigOption = None,
     district: DistrictOption = None,

@@ -26,6 +26,7 @@ from uptake.landing.land import land, open_door
 from uptake.landing.ledger import At, Record
 from uptake.landing.replay import ReplayResult
 from uptake.landing.replay import replay as replay_file
+from uptake.landing.sweep import Swept, sweep
 from uptake.landing.vault import private_folder
 from uptake.operations.models import QuarantineFile
 from uptake.project import Project
@@ -104,7 +105,7 @@ def pull(
     """
     district = project.district(district_id)
     settings = district.source(source_name)
-    started = time.monotonic()
+    started, begun_at = time.monotonic(), time.time()
     summary = PullSummary(district.id, settings.name, run_id or new_run_id())
     with _alone(project, district, settings):
         with _recorded_for_source(project, district, settings, summary.run_id):
@@ -112,6 +113,7 @@ def pull(
             now = clock.now(district)
             door, vault = open_door(project, district)
             _settle(source, project, district, settings, door)
+            _sweep_after_a_kill(project, district, settings, summary.run_id, now, before=begun_at)
         with vault, source:
             job = _Pull(project, district, settings, source, door, summary.run_id, now, progress)
             for resource in _chosen(source, settings, resources):
@@ -121,6 +123,33 @@ def pull(
     if errors:
         raise _worst(errors)
     return summary
+
+
+def sweep_source(project: Project, district_id: str, source_name: str, *, dry_run: bool = False) -> Swept:
+    """Remove the files that killed pulls of a source left behind. Raises TransientError while one is running."""
+    district = project.district(district_id)
+    settings = district.source(source_name)
+    begun_at = time.time()
+    with _alone(project, district, settings):
+        return sweep(project, district.id, settings.name, before=begun_at, dry_run=dry_run)
+
+
+def _sweep_after_a_kill(
+    project: Project, district: District, settings: SourceSettings, run_id: str, now: datetime, *, before: float
+) -> None:
+    """Where a pull of this source never came to its end, close it and remove what it left."""
+    killed = ledger.close_killed_pulls(project.operations, district.id, settings.name, finished_at=now)
+    if not killed:
+        return
+    started = time.monotonic()
+    swept = sweep(project, district.id, settings.name, before=before)
+    record = Record(
+        step="sweep",
+        seconds=time.monotonic() - started,
+        message=f"{killed} earlier pulls of a resource were killed; {swept.files} files that they left were removed.",
+        details={"killed_pulls": killed, "files": swept.files, "bytes": swept.bytes},
+    )
+    ledger.record_outcome(project.operations, At(district.id, settings.name, "*"), run_id=run_id, record=record)
 
 
 def _settle(source: Source, project: Project, district: District, settings: SourceSettings, door: Door) -> None:

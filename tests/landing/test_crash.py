@@ -43,7 +43,7 @@ def ledger_is_true(project: Project) -> None:
     for held in ledger.quarantine_files(project.operations, "lakeside"):
         assert pq.read_metadata(project.quarantine / held.path).num_rows == held.row_count
     with reading(project.operations) as session:
-        for outcome in session.scalars(select(Outcome)):
+        for outcome in session.scalars(select(Outcome).filter_by(step="land")):
             assert outcome.rows_in == (outcome.rows_out or 0) + (outcome.rows_quarantined or 0)
 
 
@@ -77,6 +77,8 @@ def test_killed_at_random_instants_and_run_again(tmp_path: Path) -> None:
     process = start(tmp_path, 0)
     assert process.wait() == 0
     ledger_is_true(project)
+    lake = {path.relative_to(project.lake).as_posix() for path in project.lake.rglob("*.*") if path.is_file()}
+    assert lake == ledger.named_paths(project.operations, "lakeside", "sis"), "what the killed left was swept"
     found = landed(project)
     assert {name: len(ids) for name, ids in found.items()} == EXPECTED, f"seed {seed}"
     assert {name: len(set(ids)) for name, ids in found.items()} == EXPECTED, f"seed {seed}"

@@ -20,7 +20,7 @@ from uptake.errors import PermanentError
 from uptake.operations.models import LandedFile, Outcome, Pull, QuarantineFile
 from uptake.operations.session import in_turn, reading, writing
 
-Step = Literal["pull", "land", "replay", "build", "check", "publish", "prune"]
+Step = Literal["pull", "land", "sweep", "replay", "build", "check", "publish", "prune"]
 Status = Literal["good", "warning", "failed"]
 CURSOR_MODES = ("full", "incremental")  # a backfill must not move the cursor
 
@@ -119,6 +119,18 @@ def start_pull(
 def finish_pull(engine: Engine, pull_id: int, *, status: Literal["good", "failed"], finished_at: datetime) -> None:
     with writing(engine) as session:
         session.execute(update(Pull).where(Pull.id == pull_id).values(status=status, finished_at=finished_at))
+
+
+def close_killed_pulls(engine: Engine, district: str, source: str, *, finished_at: datetime) -> int:
+    """Mark pulls that never came to an end as failed; how many there were. The caller holds the source's lock, so that
+    none of them can still be running."""
+    query = (
+        update(Pull)
+        .where(Pull.district == district, Pull.source == source, Pull.status == "running")
+        .values(status="failed", finished_at=finished_at)
+    )
+    with writing(engine) as session:
+        return session.execute(query).rowcount  # type: ignore[attr-defined]
 
 
 def last_good_pull(engine: Engine, at: At, *, full: bool = False) -> Pull | None:
@@ -225,6 +237,13 @@ def commit_window(
         landed = file is not None and same is None
         is_orphan = file is not None and not landed and not _is_named(session, file.path)
         return Committed(landed=landed, superseded=len(outdated), is_orphan=is_orphan)
+
+
+def named_paths(engine: Engine, district: str, source: str) -> set[str]:
+    """Every file of the lake that the ledger knows of a source, live or superseded."""
+    query = select(LandedFile.path).where(LandedFile.district == district, LandedFile.source == source)
+    with reading(engine) as session:
+        return set(session.scalars(query))
 
 
 def is_named(engine: Engine, path: str) -> bool:

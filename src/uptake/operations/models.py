@@ -95,7 +95,7 @@ class Outcome(Place, Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[str] = mapped_column(String(200))
     at: Mapped[datetime]
-    step: Mapped[str] = mapped_column(String(20))  # pull, land, build, check, publish, replay
+    step: Mapped[str] = mapped_column(String(20))  # pull, land, sweep, build, check, publish, replay
     status: Mapped[str] = mapped_column(String(20))  # good, warning, failed
     window_token: Mapped[str] = mapped_column(String(120), default="")
     rows_in: Mapped[int | None]
