@@ -226,6 +226,25 @@ def test_names_that_do_not_exist_are_1(lakeside: tuple[Project, FakeSource]) -> 
         assert known in found.output
 
 
+def test_a_mass_delete_is_accepted_only_of_what_is_named(lakeside: tuple[Project, FakeSource]) -> None:
+    _, source = lakeside
+    source.rows["people"] = people(60)
+    uptake("pull", "--resource", "people")
+    source.rows["people"] = []
+    asked = ("pull", "--source", "sis", "--resource", "people", "--full")
+    shown = " ".join(uptake(*asked, "--dry-run").output.split())
+    assert "Nothing was changed." in shown and "60 held rows did not come" in shown
+    assert "school-0: 30, school-1: 30" in shown
+    for wrong in (
+        ("pull", "--full"),
+        ("pull", "--source", "sis"),
+        ("pull", "--source", "sis", "--since", "2026-03-01"),
+    ):
+        found = uptake(*wrong, "--accept-deletes")
+        assert found.exit_code == 2 and "--accept-deletes needs --source" in found.output
+    assert "60 marked deleted" in uptake(*asked, "--accept-deletes").output
+
+
 def test_no_configuration_is_1_and_says_how_to_begin(folder: Path) -> None:
     found = uptake("status")
     assert found.exit_code == 1

@@ -20,8 +20,9 @@ from uptake.contracts import Resource, Window
 from uptake.credentials import Credential
 from uptake.errors import CheckError, ConfigError, PermanentError, TransientError
 from uptake.landing import ledger
+from uptake.landing.land import Doubted
 from uptake.landing.sweep import Swept
-from uptake.operations.models import Outcome, Pull
+from uptake.operations.models import LandedFile, Outcome, Pull
 from uptake.operations.session import reading, writing
 from uptake.project import Project
 from uptake.status import district_status
@@ -361,6 +362,55 @@ def test_a_missing_credential_is_told_with_the_key_and_the_line_that_ask_for_it(
             pipeline.pull(project, "lakeside", source)
         assert caught.value.message == told
         assert caught.value.remedy
+
+
+# ---- a loss that is real --------------------------------------------------------------------------------------------
+
+
+def _state(bench: Bench) -> tuple[int, int, int, set[Path]]:
+    with reading(bench.project.operations) as session:
+        counts = [session.query(table).count() for table in (Outcome, Pull, LandedFile)]
+    return (*counts, {path for root in (bench.project.lake, bench.project.quarantine) for path in root.rglob("*")})
+
+
+def test_a_mass_delete_is_shown_and_then_accepted(bench: Bench) -> None:
+    bench.source.rows["people"] = people(100)
+    bench.pull()
+    bench.source.rows["people"] = [row for row in people(100)[:60] if row["school"] == "school-0"]
+    bench.now += HOUR
+    before = _state(bench)
+    (shown,) = bench.pull(resources=["people"], full=True, dry_run=True).resources
+    assert _state(bench) == before
+    assert (shown.pulled, shown.deleted) == (30, 20)
+    assert shown.doubted == [Doubted(50, 1, (("school-1", 50),))]
+    (would,) = bench.pull(resources=["people"], full=True, dry_run=True, accept_deletes=True).resources
+    assert would.deleted == 70 and _state(bench) == before
+    (refused,) = bench.pull(resources=["people"], full=True).resources
+    assert refused.deleted == 20
+    bench.now += HOUR
+    (accepted,) = bench.pull(resources=["people"], full=True, accept_deletes=True).resources
+    assert accepted.deleted == 50 and "as a person accepted" in " ".join(accepted.warnings)
+    bench.now += HOUR
+    (after,) = bench.pull(resources=["people"], full=True).resources
+    assert (after.deleted, after.warnings) == (0, [])
+
+
+def test_events_are_given_up_only_for_a_span_that_is_named_from_end_to_end(bench: Bench) -> None:
+    bench.pull()
+    start = bench.source.earliest.replace(hour=8)
+    bench.source.rows["visits"] = []
+
+    def held() -> int:
+        return sum(row.row_count for row in ledger.live_files(bench.project.operations, "lakeside", "sis", "visits"))
+
+    before = held()
+    (visited,) = bench.pull(resources=["visits"], full=True, accept_deletes=True).resources
+    assert held() == before and visited.warnings
+    span = {"resources": ["visits"], "since": start, "until": start + HOUR, "accept_deletes": True}
+    (shown,) = bench.pull(dry_run=True, **span).resources
+    assert shown.doubted[0].rows == 120 and held() == before
+    (gone,) = bench.pull(**span).resources
+    assert held() == before - 120 and gone.warnings == []
 
 
 # ---- what a killed pull left ----------------------------------------------------------------------------------------

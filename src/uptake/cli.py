@@ -118,6 +118,16 @@ def pull(
     since: SinceOption = None,
     until: UntilOption = None,
     full: Annotated[bool, typer.Option("--full", help="Read everything, and look for deleted records.")] = False,
+    accept_deletes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-deletes",
+            help="Believe a loss that looks like a broken feed. Needs --source, and --full or --since with --until.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read, say what would be landed and marked deleted, and change nothing.")
+    ] = False,
 ) -> None:
     """Bring what is new at the sources into the lake.
 
@@ -129,9 +139,13 @@ def pull(
     - `uptake pull`
     - `uptake pull --source filter --since 2026-03-01 --until 2026-03-08`
     - `uptake pull --district riverbend --source sis --full`
+    - `uptake pull --source sis --resource enrollments --full --dry-run`, and when a school has really closed the same
+      with `--accept-deletes` in place of `--dry-run`
     """
     from uptake import pipeline
 
+    if accept_deletes and not (source and (full or (since and until))):
+        raise typer.BadParameter("--accept-deletes needs --source, and --full or --since with --until")
     with _exits():
         project = _project(config)
         errors: list[UptakeError] = []
@@ -147,12 +161,14 @@ def pull(
                         until=_time(until, place),
                         full=full,
                         progress=_Bar(progress, name),
+                        accept_deletes=accept_deletes,
+                        dry_run=dry_run,
                     )
                 except UptakeError as error:
                     errors.append(error)
                     _say_error(error)
                 else:
-                    _say_pull(summary)
+                    _say_pull(summary, dry_run=dry_run)
         if errors:
             raise typer.Exit(max(map(_code, errors), key=lambda code: code == EXIT_PERMANENT))
 
@@ -550,16 +566,26 @@ def _working(title: str) -> Iterator[None]:
         yield
 
 
-def _say_pull(summary: PullSummary) -> None:
+def _say_pull(summary: PullSummary, *, dry_run: bool = False) -> None:
     counts = summary.counts()
     out.print(
-        f"{summary.district} {summary.source}: {counts['pulled']:,} rows pulled, {counts['landed']:,} landed, "
+        ("Nothing was changed. It would be: " if dry_run else "")
+        + f"{summary.district} {summary.source}: {counts['pulled']:,} rows pulled, {counts['landed']:,} landed, "
         f"{counts['quarantined']:,} in quarantine, {counts['deleted']:,} marked deleted, {summary.seconds:.1f} s.",
         soft_wrap=True,
     )
     for resource in summary.resources:
         for warning in dict.fromkeys(resource.warnings):
             out.print(f"  [yellow]{escape(resource.resource)}[/]: {escape(warning)}", soft_wrap=True)
+        for doubted in resource.doubted if dry_run else ():
+            names = ", ".join(f"{name}: {rows:,}" for name, rows in doubted.parents)
+            rest = doubted.parent_count - len(doubted.parents)
+            out.print(
+                f"  [yellow]{escape(resource.resource)}[/]: {doubted.rows:,} held rows did not come, which looks like "
+                f"a broken feed. {escape(names)}{f', and {rest} more' if rest else ''}. They stay without "
+                "--accept-deletes.",
+                soft_wrap=True,
+            )
 
 
 def _say_built(summary: BuildSummary) -> None:

@@ -22,7 +22,7 @@ from uptake.credentials import Credential
 from uptake.errors import ConfigError, PermanentError, TransientError, UptakeError
 from uptake.landing import ledger
 from uptake.landing.door import Door
-from uptake.landing.land import land, open_door
+from uptake.landing.land import Doubted, land, open_door
 from uptake.landing.ledger import At, Record
 from uptake.landing.replay import ReplayResult
 from uptake.landing.replay import replay as replay_file
@@ -60,6 +60,7 @@ class ResourceSummary:
     quarantined: int = 0
     deleted: int = 0
     warnings: list[str] = field(default_factory=list)
+    doubted: list[Doubted] = field(default_factory=list)
     error: UptakeError | None = None
 
 
@@ -94,10 +95,15 @@ def pull(
     full: bool = False,
     run_id: str | None = None,
     progress: Progress | None = None,
+    accept_deletes: bool = False,
+    dry_run: bool = False,
 ) -> PullSummary:
     """Bring what is new at one source into the lake.
 
     `since`/`until` ask for a span of time again, `full` for everything.
+    `accept_deletes`: a person has looked and says that a loss which looks like a broken feed is real. It holds for
+    entities, and for events of a span that is given from end to end.
+    `dry_run`: read everything that is asked for, say what would be landed and marked, and change nothing.
 
     All resources are asked for what was there at one instant, so that they agree with each other. One that fails does
     not stop the others. At the end the worst error is raised (a permanent one before a transient one), with the
@@ -113,9 +119,12 @@ def pull(
             now = clock.now(district)
             door, vault = open_door(project, district)
             _settle(source, project, district, settings, door)
-            _sweep_after_a_kill(project, district, settings, summary.run_id, now, before=begun_at)
+            if not dry_run:
+                _sweep_after_a_kill(project, district, settings, summary.run_id, now, before=begun_at)
         with vault, source:
-            job = _Pull(project, district, settings, source, door, summary.run_id, now, progress)
+            job = _Pull(
+                project, district, settings, source, door, summary.run_id, now, progress, accept_deletes, dry_run
+            )
             for resource in _chosen(source, settings, resources):
                 summary.resources.append(job.run(resource, since, until, full))
     summary.seconds = time.monotonic() - started
@@ -245,6 +254,8 @@ class _Pull:
     run_id: str
     now: datetime
     progress: Progress | None
+    accept_deletes: bool
+    dry_run: bool
 
     def run(self, resource: Resource, since: datetime | None, until: datetime | None, full: bool) -> ResourceSummary:
         at = At(self.district.id, self.settings.name, resource.name)
@@ -252,15 +263,20 @@ class _Pull:
         summary.mode, start = self._plan(at, resource, since, until, full)
         if summary.mode == "not due":
             return summary
+        accepts = self.accept_deletes and (resource.kind == "entity" or (since is not None and until is not None))
         began = time.monotonic()
         engine, end = self.project.operations, until or self.now
+        if self.dry_run:
+            try:
+                self._land_all(summary, at, resource, start, end, accepts)
+            except UptakeError as error:
+                summary.error = error.at(**at.columns())
+            return summary
         pull_id = ledger.start_pull(
             engine, at, run_id=self.run_id, mode=summary.mode, since=start, until=end, started_at=self.now
         )
         try:
-            windows = self._windows(at, resource, start, end, full=summary.mode == "full")
-            for number, window in enumerate(windows, start=1):
-                self._land(summary, resource, window, number, len(windows))
+            self._land_all(summary, at, resource, start, end, accepts)
         except UptakeError as error:
             summary.error = error.at(**at.columns())
         finally:
@@ -268,6 +284,13 @@ class _Pull:
             is_good = summary.error is None and sys.exception() is None
             ledger.finish_pull(engine, pull_id, status="good" if is_good else "failed", finished_at=finished_at)
         return summary
+
+    def _land_all(
+        self, summary: ResourceSummary, at: At, resource: Resource, start: datetime | None, end: datetime, accepts: bool
+    ) -> None:
+        windows = self._windows(at, resource, start, end, full=summary.mode == "full")
+        for number, window in enumerate(windows, start=1):
+            self._land(summary, resource, window, number, len(windows), accepts)
 
     def _plan(
         self, at: At, resource: Resource, since: datetime | None, until: datetime | None, full: bool
@@ -296,7 +319,8 @@ class _Pull:
         try:
             windows = self.source.windows(resource, since=since, until=until, full=full)
         except UptakeError as error:
-            _record_failure(self.project, at, self.run_id, error)
+            if not self.dry_run:
+                _record_failure(self.project, at, self.run_id, error)
             raise
         if resource.full_list:
             return self._lists(at, windows, full=full)
@@ -331,7 +355,7 @@ class _Pull:
                 if full:
                     chosen.append(window)
             elif window.end is not None and window.end < newest.window_end:
-                if window.token not in taken:
+                if window.token not in taken and not self.dry_run:
                     self._leave(at, window, newest.window_end)
             elif full or window.token in held or window.token not in taken:
                 chosen.append(window)
@@ -354,7 +378,9 @@ class _Pull:
         )
         ledger.record_outcome(self.project.operations, at, run_id=self.run_id, record=record)
 
-    def _land(self, summary: ResourceSummary, resource: Resource, window: Window, number: int, windows: int) -> None:
+    def _land(
+        self, summary: ResourceSummary, resource: Resource, window: Window, number: int, windows: int, accepts: bool
+    ) -> None:
         def advance(rows: int, total: int | None) -> None:
             if self.progress is not None:
                 self.progress(resource.name, number, windows, rows, total)
@@ -370,6 +396,8 @@ class _Pull:
             door=self.door,
             now=self.now,
             progress=advance,
+            accepts=accepts,
+            is_trial=self.dry_run,
         )
         self._forget(resource, window)
         summary.windows += 1
@@ -378,6 +406,8 @@ class _Pull:
         summary.quarantined += result.quarantined
         summary.deleted += result.deleted
         summary.warnings.extend(result.warnings)
+        if result.doubted is not None:
+            summary.doubted.append(result.doubted)
 
 
 def _record_failure(project: Project, at: At, run_id: str, error: UptakeError) -> None:

@@ -23,21 +23,32 @@ _NAMED_PARENTS = 20
 @dataclass(frozen=True, slots=True)
 class Vanished:
     """`rows`: key and scope of what is to be marked deleted, in landed columns (others null).
-    `broken_parents`: parents in which nothing is marked, because what is missing looks like a broken feed."""
+    `broken_parents`: parents in which nothing is marked, because what is missing looks like a broken feed; those with
+    the most missing rows first, and not all of them where they are many (`broken_parent_count`). `broken_losses`: how
+    many rows are missing in each of these. `kept_rows`: in all of them.
+    `is_accepted`: a person said that the loss is real, so it is marked in the broken parents too."""
 
     rows: pa.Table
     broken_parents: tuple[str, ...] = ()
+    broken_losses: tuple[int, ...] = ()
     broken_parent_count: int = 0
     kept_rows: int = 0
+    is_accepted: bool = False
 
 
 def find_vanished(
-    resource: Resource, lake: Path, held: Sequence[LandedFile], pulled: pa.Table, *, max_vanished_share: float
+    resource: Resource,
+    lake: Path,
+    held: Sequence[LandedFile],
+    pulled: pa.Table,
+    *,
+    max_vanished_share: float,
+    accepts: bool = False,
 ) -> Vanished:
     """Keys that are held and absent from a full sync.
 
     `held`: the live files of the resource, oldest first. `pulled`: key and scope columns of everything that the full
-    sync brought. A row that moved to another parent is not absent.
+    sync brought. A row that moved to another parent is not absent. `accepts`: believe what looks like a broken feed.
     """
     schema = resource.landed_schema
     kept = list(dict.fromkeys((*resource.key, *resource.delete_scope)))
@@ -82,12 +93,15 @@ def find_vanished(
             WHERE brought IS NULL OR (lost > {MASS_ROWS} AND lost > had * {float(max_vanished_share)})
             """
         )
-        rows = connection.sql(f"SELECT {columns} FROM vanished ANTI JOIN broken USING (_parent)").to_arrow_table()
+        believed = "vanished" if accepts else "vanished ANTI JOIN broken USING (_parent)"
+        rows = connection.sql(f"SELECT {columns} FROM {believed}").to_arrow_table()
         broken = connection.sql("SELECT _parent, lost FROM broken ORDER BY lost DESC, _parent").fetchall()
     return Vanished(
         rows=_widen(rows, schema),
         broken_parents=tuple(name for name, _ in broken[:_NAMED_PARENTS]),
+        broken_losses=tuple(lost for _, lost in broken[:_NAMED_PARENTS]),
         broken_parent_count=len(broken),
+        is_accepted=accepts,
         kept_rows=sum(lost for _, lost in broken),
     )
 

@@ -31,8 +31,19 @@ Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Doubted:
+    """A loss that nobody but a person believes. `parents`: the name of each with its missing rows, biggest first; of
+    many the first ones. `rows`, `parent_count`: of all."""
+
+    rows: int
+    parent_count: int
+    parents: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LandResult:
-    """`is_new`: the lake changed; False when the same content was there already."""
+    """`is_new`: the lake changed; False when the same content was there already. `doubted`: what is missing and looks
+    like a broken feed: kept, unless a person accepted it."""
 
     pulled: int
     landed: int
@@ -42,6 +53,7 @@ class LandResult:
     seconds: float
     is_new: bool
     warnings: tuple[str, ...] = ()
+    doubted: Doubted | None = None
 
 
 def open_door(project: Project, district: District) -> tuple[Door, Vault]:
@@ -66,19 +78,25 @@ def land(
     door: Door,
     now: datetime,
     progress: Progress | None = None,
+    accepts: bool = False,
+    is_trial: bool = False,
 ) -> LandResult:
     """Bring one window into the lake, whole or not at all, and write its outcome record.
 
     `now`: the district's time, by which is told what its vendor may no longer list.
+    `accepts`: a person says that what is missing is gone: it is marked deleted, or replaced, however much it is.
+    `is_trial`: say what would happen and change nothing; not even an outcome is written.
     Raises TransientError or PermanentError, with the place in its context; the failure has its outcome record too.
     """
     at = At(district.id, settings.name, resource.name)
     started = time.monotonic()
-    landing = _Landing(project, district, source, resource, window, at, door, now, progress)
+    landing = _Landing(project, district, source, resource, window, at, door, now, progress, accepts, is_trial)
     try:
         with _collector_at_rest():
             return landing.run(run_id, started)
     except Exception as error:
+        if is_trial:
+            raise
         known = _known(error).at(district=at.district, source=at.source, resource=at.resource, window=window.token)
         ledger.record_outcome(
             project.operations,
@@ -160,6 +178,8 @@ class _Landing:
     door: Door
     now: datetime
     progress: Progress | None
+    accepts: bool
+    is_trial: bool
     step: ledger.Step = "pull"
     pulled: int = 0
     source_total: int | None = None
@@ -182,10 +202,17 @@ class _Landing:
             vanished = self._vanished(rejected.rejects)
             if vanished is not None:
                 writer.add(vanished.rows, deleted=True)
-            quarantined = rejected.finish()
-            self.door.flush()
+            quarantined = []
+            if not self.is_trial:
+                quarantined = rejected.finish()
+                self.door.flush()
             file = writer.finish()
         kept = self._kept(file, rejected.row_count)
+        doubted = self._doubted(vanished, kept)
+        if self.is_trial:
+            return self._trial(file, landed, rejected.row_count, vanished, doubted, time.monotonic() - started)
+        if self.accepts:
+            kept = None
         if kept is not None and file is not None and not kept.brings_news:
             self._forget(file)
             file = None
@@ -227,7 +254,33 @@ class _Landing:
             seconds=record.seconds,
             is_new=committed.landed,
             warnings=tuple(warnings),
+            doubted=doubted,
         )
+
+    def _trial(
+        self,
+        file: NewFile | None,
+        landed: int,
+        quarantined: int,
+        vanished: Vanished | None,
+        doubted: Doubted | None,
+        seconds: float,
+    ) -> LandResult:
+        if file is not None:
+            self._forget(file)
+        deleted = vanished.rows.num_rows if vanished else 0
+        return LandResult(
+            self.pulled, landed, quarantined, deleted, self.source_total, seconds, is_new=False, doubted=doubted
+        )
+
+    def _doubted(self, vanished: Vanished | None, kept: _Kept | None) -> Doubted | None:
+        if kept is not None:
+            rows = kept.rows + kept.quarantined
+            return Doubted(rows, 1, ((self.window.token, rows),))
+        if vanished is None or not vanished.broken_parent_count:
+            return None
+        parents = tuple(zip(vanished.broken_parents, vanished.broken_losses, strict=True))
+        return Doubted(vanished.kept_rows, vanished.broken_parent_count, parents)
 
     def _forget(self, file: NewFile) -> None:
         """Remove a file that was written and will not count; one that the ledger knows may be read just now."""
@@ -283,6 +336,7 @@ class _Landing:
             held,
             pa.concat_tables([known, *self.keys]),
             max_vanished_share=self.district.thresholds.max_vanished_share,
+            accepts=self.accepts,
         )
 
     def _rejected_keys(self, rejects: list[Reject]) -> pa.Table | None:
@@ -353,6 +407,12 @@ class _Landing:
             found.append(f"Columns that the contract does not know: {', '.join(rejected.unknown_columns)}.")
         if vanished and vanished.broken_parent_count:
             of = " / ".join(self.resource.delete_scope) or "the whole resource"
+        if vanished and vanished.broken_parent_count and vanished.is_accepted:
+            found.append(
+                f"{vanished.kept_rows} rows that are missing in {vanished.broken_parent_count} parents ({of}) were "
+                f"marked deleted, as a person accepted. First: {', '.join(vanished.broken_parents[:3])}."
+            )
+        elif vanished and vanished.broken_parent_count:
             found.append(
                 f"The feed of {vanished.broken_parent_count} parents ({of}) looks broken: {vanished.kept_rows} rows "
                 f"are missing there and nothing was marked deleted. First: {', '.join(vanished.broken_parents[:3])}."
