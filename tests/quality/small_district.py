@@ -150,8 +150,14 @@ TABLES: dict[str, tuple[str | None, str]] = {
     ),
     **dict.fromkeys(
         (
-            "mart_study", "mart_study_estimate", "mart_study_gate", "mart_study_plan", "mart_study_flow",
-            "mart_study_balance", "mart_study_dose", "mart_study_sensitivity",
+            "mart_study",
+            "mart_study_estimate",
+            "mart_study_gate",
+            "mart_study_plan",
+            "mart_study_flow",
+            "mart_study_balance",
+            "mart_study_dose",
+            "mart_study_sensitivity",
         ),
         ("leaders", "SELECT 'maple' AS district_id, DATE '2026-04-10' AS data_complete_through WHERE false"),
     ),
