@@ -7,7 +7,8 @@ import os
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -226,8 +227,14 @@ def test_names_that_do_not_exist_are_1(lakeside: tuple[Project, FakeSource]) -> 
         assert known in found.output
 
 
-def test_a_mass_delete_is_accepted_only_of_what_is_named(lakeside: tuple[Project, FakeSource]) -> None:
+def test_a_mass_delete_is_accepted_only_of_what_is_named(
+    lakeside: tuple[Project, FakeSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, source = lakeside
+    hours = count()
+    monkeypatch.setattr(
+        pipeline.clock, "now", lambda _: datetime(2026, 4, 14, tzinfo=UTC) + timedelta(hours=next(hours))
+    )
     source.rows["people"] = people(60)
     uptake("pull", "--resource", "people")
     source.rows["people"] = []
