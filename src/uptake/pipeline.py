@@ -326,7 +326,9 @@ class _Pull:
             return self._lists(at, windows, full=full)
         if full or not any(window.mode == "file" for window in windows):
             return windows
-        taken = ledger.taken_tokens(self.project.operations, at)
+        # A pushed source has thousands of windows a day, and only those since its oldest one that waits can matter.
+        waiting_since = self.source.waiting_since(resource) if isinstance(self.source, PushedSource) else None
+        taken = ledger.taken_tokens(self.project.operations, at, since=waiting_since)
         for window in windows:
             if window.token in taken:
                 self._forget(resource, window)

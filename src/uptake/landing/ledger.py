@@ -163,8 +163,8 @@ def live_files(
         return list(session.scalars(query.order_by(LandedFile.landed_at, LandedFile.id)))
 
 
-def taken_tokens(engine: Engine, at: At) -> set[str]:
-    """Windows that landed whole at any time, an empty one included.
+def taken_tokens(engine: Engine, at: At, *, since: datetime | None = None) -> set[str]:
+    """Windows that landed whole at any time, or since then by the machine's clock; an empty one included.
 
     One of which everything went to quarantine is none: a dropped file that was refused is read again by each pull, so
     that it lands by itself once its mapping is mended, and is reported until then.
@@ -174,6 +174,8 @@ def taken_tokens(engine: Engine, at: At) -> set[str]:
         .filter_by(**at.columns(), step="land")
         .where(Outcome.status != "failed", (Outcome.rows_out > 0) | (Outcome.rows_quarantined == 0))
     )
+    if since is not None:
+        query = query.where(Outcome.at >= since)
     with reading(engine) as session:
         return set(session.scalars(query))
 

@@ -49,6 +49,7 @@ class Waiting(Protocol):
     def closed(self) -> list[str]: ...
     def read(self, name: str) -> Iterator[Any]: ...
     def remove(self, name: str) -> None: ...
+    def oldest(self) -> datetime | None: ...
 
 
 class PushedSettings(SourceSettings):
@@ -129,6 +130,10 @@ class PushedSource:
     def forget(self, resource: Resource, window: Window) -> None:
         """Forget a segment that landed."""
         self._lane(resource).remove(_segment(window))
+
+    def waiting_since(self, resource: Resource) -> datetime | None:
+        """When the oldest segment was begun, by the machine's clock; None when nothing waits."""
+        return self._lane(resource).oldest()
 
     def probe(self) -> str:
         if not self._waiting:
