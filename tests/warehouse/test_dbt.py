@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -83,6 +84,7 @@ def test_a_second_build_finds_nothing_to_do(updated: tuple[Lake, dict[str, tuple
     assert lake.contents() == contents
 
 
+RANDOM_KILLS = 2
 BUILD = """
 import sys
 from datetime import datetime, UTC
@@ -95,10 +97,12 @@ build_warehouse(Project.load(Path(sys.argv[1])), "maple")
 """
 
 
+@pytest.mark.timeout(600)
 def test_a_killed_build_is_made_again_whole(
     built: tuple[Lake, BuildSummary], updated: tuple[Lake, dict[str, tuple[int, str]]], copy_of: CopyOf
 ) -> None:
-    """kill -9 between two facts of an increment, then a build: the rows of a build that was left alone."""
+    """kill -9 between two facts of an increment, and at random instants of the builds after it; then one that ends:
+    its rows are those of a build that nobody killed."""
     lake = copy_of(built[0])
     land_more(lake)
     log = target_dir(lake.project, DISTRICT).parent / "dbt.log"
@@ -111,8 +115,16 @@ def test_a_killed_build_is_made_again_whole(
             time.sleep(0.02)
         os.killpg(build.pid, signal.SIGKILL)
     assert "Completed successfully" not in _text(log)
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    for _ in range(RANDOM_KILLS):
+        with subprocess.Popen(command, start_new_session=True) as build:
+            try:
+                build.wait(chance.uniform(0.5, 5))
+            except subprocess.TimeoutExpired:
+                os.killpg(build.pid, signal.SIGKILL)
     build_warehouse(lake.project, DISTRICT)
-    assert lake.contents() == updated[1]
+    assert lake.contents() == updated[1], f"seed {seed}"
 
 
 def _text(path: Path) -> str:
