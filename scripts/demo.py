@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 from uptake.operations.models import Outcome
 from uptake.project import CONFIG_VARIABLE, Project
 from uptake.sandbox.credentials import connection_environment
+from uptake.sandbox.demo import CONFIG, write_demo
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -216,7 +217,8 @@ def main() -> None:
 
     began = time.monotonic()
     require_free_ports()
-    config = ROOT / "demo" / "uptake.yaml"
+    write_demo(ROOT / "demo", force=True)
+    config = ROOT / "demo" / CONFIG
     project = Project.load(config)
     state = project.state_dir
     os.environ.setdefault("UPTAKE_DROP_DIR", str(state / "sandbox" / "drop"))

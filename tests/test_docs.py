@@ -96,7 +96,7 @@ def test_every_make_target_of_a_page_exists() -> None:
 def test_every_variable_of_a_page_is_read_somewhere() -> None:
     code = "\n".join(
         path.read_text(encoding="utf-8")
-        for folder in ("src", "dashboard", "dags", "scripts", "docker", "demo", "examples", "dbt_project")
+        for folder in ("src", "dashboard", "dags", "scripts", "docker", "examples", "dbt_project")
         for path in (ROOT / folder).rglob("*")
         if path.suffix in {".py", ".yaml", ".yml", ".sh"} and path.is_file()
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "src" / "uptake" / "sandbox" / "data"
 
 EXPECTED = {
     "ingest__riverbend__sis",
@@ -30,7 +31,7 @@ def load(monkeypatch: pytest.MonkeyPatch, config: Path):
 
 @pytest.fixture
 def bag(monkeypatch: pytest.MonkeyPatch):
-    return load(monkeypatch, ROOT / "demo" / "uptake.yaml")
+    return load(monkeypatch, DEMO / "uptake.yaml")
 
 
 def test_the_expected_dags_are_there_and_nothing_failed_to_import(bag):
@@ -41,8 +42,8 @@ def test_the_expected_dags_are_there_and_nothing_failed_to_import(bag):
 def test_a_second_district_is_only_an_entry(monkeypatch, tmp_path):
     import yaml
 
-    config = yaml.safe_load((ROOT / "demo" / "uptake.yaml").read_text())
-    config["districts"][0]["tool_catalogue"] = str(ROOT / "demo" / "tools.csv")
+    config = yaml.safe_load((DEMO / "uptake.yaml").read_text())
+    config["districts"][0]["tool_catalogue"] = str(DEMO / "tools.csv")
     twin = config["districts"][0] | {
         "id": "lakeside",
         "name": "Lakeside",
@@ -64,7 +65,7 @@ def test_a_second_district_is_only_an_entry(monkeypatch, tmp_path):
 
 def test_a_wrong_configuration_is_an_import_error_that_names_the_key(monkeypatch, tmp_path):
     path = tmp_path / "uptake.yaml"
-    text = (ROOT / "demo" / "uptake.yaml").read_text().replace("tool_catalogue: tools.csv", "tool_catalog: tools.csv")
+    text = (DEMO / "uptake.yaml").read_text().replace("tool_catalogue: tools.csv", "tool_catalog: tools.csv")
     path.write_text(text)
     bag = load(monkeypatch, path)
     assert bag.dags == {}
@@ -89,7 +90,7 @@ def test_the_writer_tasks_share_the_one_slot_pool(bag, monkeypatch, capsys):
     pools = {task.pool for task in bag.dags["publish__riverbend"].tasks}
     pools |= {task.pool for task in bag.dags["retention__riverbend"].tasks}
     assert [task.task_id for task in bag.dags["publish__riverbend"].topological_sort()] == ["build", "check", "publish"]
-    monkeypatch.setenv("UPTAKE_CONFIG", str(ROOT / "demo" / "uptake.yaml"))
+    monkeypatch.setenv("UPTAKE_CONFIG", str(DEMO / "uptake.yaml"))
     runpy.run_path(str(ROOT / "scripts" / "airflow_pools.py"))
     made = json.loads(capsys.readouterr().out)
     assert pools == set(made)

@@ -57,7 +57,7 @@ class Machine:
             "/opt/uptake": str(ROOT),
             "/var/lib/uptake": str(folder / "state"),
             "/var/lib/airflow": str(folder / "airflow"),
-            "/etc/uptake": str(ROOT / "demo"),
+            "/etc/uptake": str(ROOT / "src" / "uptake" / "sandbox" / "data"),
             "/run/secrets": str(secrets),
             "//sandbox:": "//127.0.0.1:",
             "//airflow-api:": "//127.0.0.1:",

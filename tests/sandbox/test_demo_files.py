@@ -1,42 +1,53 @@
-"""demo/ and the sandbox's own copies agree, and the catalogue covers what is simulated."""
+"""The demo's files are written whole, and their catalogue covers what is simulated."""
 
 from __future__ import annotations
 
 import csv
+import io
 from decimal import Decimal
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from uptake.catalogue import load_catalogue
 from uptake.config import load_config
 from uptake.credentials import from_environment
+from uptake.sandbox.cli import app
+from uptake.sandbox.demo import CATALOGUE, CONFIG, demo_file, write_demo
 from uptake.sandbox.district import SimulatedDistrict
 from uptake.sandbox.register import COLUMNS, drop_register
 from uptake.sandbox.running import RunningSandbox
 from uptake.sandbox.truths import load_truths
 
-DEMO = Path(__file__).resolve().parents[2] / "demo"
-DATA = files("uptake.sandbox") / "data"
-
-
-@pytest.mark.parametrize("name", ["uptake.yaml", "tools.csv"])
-def test_the_demos_file_is_the_sandboxs(name: str) -> None:
-    assert (DEMO / name).read_bytes() == (DATA / name).read_bytes()
-
 
 def tools() -> dict[str, dict[str, str]]:
-    with (DEMO / "tools.csv").open(encoding="utf-8") as file:
-        return {row["tool_id"]: row for row in csv.DictReader(file)}
+    return {row["tool_id"]: row for row in csv.DictReader(io.StringIO(demo_file(CATALOGUE).decode()))}
 
 
-def test_the_demos_configuration_is_valid() -> None:
-    district = load_config(DEMO / "uptake.yaml").districts[0]
+def test_what_was_changed_is_not_written_over(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    for _ in range(2):
+        assert CliRunner().invoke(app, ["init", str(folder)]).exit_code == 0
+        assert {path.name for path in folder.iterdir()} == {CONFIG, CATALOGUE}
+    (folder / CONFIG).write_text("# mine")
+    found = CliRunner().invoke(app, ["init", str(folder)])
+    assert found.exit_code == 1 and "uptake.yaml" in found.output and "--force" in found.output
+    assert (folder / CONFIG).read_text() == "# mine"
+    assert CliRunner().invoke(app, ["init", str(folder), "--force"]).exit_code == 0
+    assert (folder / CONFIG).read_bytes() == demo_file(CONFIG)
+
+
+def test_the_demos_configuration_is_valid(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    assert write_demo(folder) == []
+    config = load_config(folder / CONFIG)
+    assert config.state_dir == tmp_path / "var"
+    district = config.districts[0]
     assert (district.id, district.is_simulated) == ("riverbend", True)
     assert {source.name for source in district.sources} == {"sis", "lms", "filter", "registers"}
-    assert district.tool_catalogue == DEMO / "tools.csv"
-    load_catalogue(DEMO / "tools.csv")
+    assert district.tool_catalogue == folder / CATALOGUE
+    load_catalogue(folder / CATALOGUE)
 
 
 def test_every_simulated_tool_is_in_the_catalogue_and_only_one_host_is_not(demo: SimulatedDistrict) -> None:

@@ -16,6 +16,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from uptake.sandbox.credentials import connection_environment
+from uptake.sandbox.demo import write_demo
 from uptake.sandbox.district import SIZES, SimulatedDistrict
 from uptake.sandbox.faults import MEANING
 from uptake.sandbox.large import LargeDay, LogForm, write_log
@@ -59,6 +60,21 @@ def serve(
         f"{sandbox.clock.now:%a %Y-%m-%d %H:%M} UTC, {sandbox.clock.speed:g} times life.\nContracts: {register}"
     )
     uvicorn.run(sandbox.app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where uptake.yaml and tools.csv go.")] = Path("demo"),
+    force: Annotated[bool, typer.Option("--force", help="Write over files that were changed.")] = False,
+) -> None:
+    """Write the district's configuration and tool catalogue. Its state will lie in var/ beside the folder."""
+    changed = write_demo(folder, force=force)
+    if changed:
+        typer.echo(
+            f"{', '.join(changed)} in {folder} are not as they were written: --force writes over them.", err=True
+        )
+        raise typer.Exit(1)
+    console.print(f"Written: {folder / 'uptake.yaml'} and {folder / 'tools.csv'}", soft_wrap=True)
 
 
 @app.command()

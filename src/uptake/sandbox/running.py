@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import httpx
 import uvicorn
 
 from uptake.sandbox.credentials import connection_environment
+from uptake.sandbox.demo import CATALOGUE, CONFIG, demo_file
 from uptake.sandbox.district import SIZES, SimulatedDistrict
 from uptake.sandbox.faults import Fault, FaultName
 from uptake.sandbox.register import drop_register
@@ -49,8 +49,7 @@ class RunningSandbox:
 
         history_days: how far back the first pull of the web filter reads; the demo's, if None.
         """
-        data = files("uptake.sandbox") / "data"
-        text = (data / "uptake.yaml").read_text(encoding="utf-8")
+        text = demo_file(CONFIG).decode()
         values = {
             "UPTAKE_STATE_DIR:-../var": str(state_dir or path.parent / "var"),
             "UPTAKE_SANDBOX_URL:-http://127.0.0.1:8710": self.base_url,
@@ -66,7 +65,7 @@ class RunningSandbox:
                 raise ValueError("the demo's configuration no longer has exactly one history_days")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        (path.parent / "tools.csv").write_bytes((data / "tools.csv").read_bytes())
+        (path.parent / CATALOGUE).write_bytes(demo_file(CATALOGUE))
         return path
 
     def set_clock(self, *, now: datetime | None = None, speed: float | None = None) -> None:
