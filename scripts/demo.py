@@ -134,7 +134,8 @@ def until_stopped(processes: Processes) -> Iterator[None]:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for name in ("SIGTERM", "SIGHUP"):
+    # SIGINT too: Python leaves it ignored where whoever started it had done so, as shells do for what they put aside.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), stop)
     try:
         yield

@@ -6,12 +6,14 @@ that nobody is recognised again; so a key is never made anew where identities ar
 
 from __future__ import annotations
 
+import fcntl
 import hmac
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -91,6 +93,16 @@ def private_folder(folder: Path) -> None:
         folder.chmod(0o700)
 
 
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _read_or_make(folder: Path, name: str, make: Callable[[], bytes]) -> bytes:
     path = folder / name
     try:
@@ -129,9 +141,11 @@ class Vault:
         if not path.exists():
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
         self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-        for setting in ("journal_mode = WAL", "synchronous = NORMAL", f"cache_size = -{_CACHE_KIB}"):
-            self._connection.execute(f"PRAGMA {setting}")
-        self._connection.executescript(_TABLES)
+        # One at a time: SQLite does not wait, as it does elsewhere, for another that changes the journal's mode.
+        with _alone_in(folder):
+            for setting in ("journal_mode = WAL", "synchronous = NORMAL", f"cache_size = -{_CACHE_KIB}"):
+                self._connection.execute(f"PRAGMA {setting}")
+            self._connection.executescript(_TABLES)
         self._identities: list[tuple[str, str, str]] = []
         self._attributes: list[tuple[str, str, str, str]] = []
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vault")
