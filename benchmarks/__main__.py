@@ -12,6 +12,8 @@ BENCHMARKS = (
     [sys.executable, "-m", "benchmarks.log_file"],
     [sys.executable, "-m", "benchmarks.usage_day"],
     [sys.executable, "-m", "benchmarks.learnplatform"],
+    [sys.executable, "-m", "benchmarks.large_day"],
+    [sys.executable, "-m", "benchmarks.micro_batch"],
     [sys.executable, "-m", "benchmarks.evidence_speed"],
     [sys.executable, "-m", "benchmarks.receiver"],
 )
