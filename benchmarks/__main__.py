@@ -14,6 +14,7 @@ BENCHMARKS = (
     [sys.executable, "-m", "benchmarks.learnplatform"],
     [sys.executable, "-m", "benchmarks.large_day"],
     [sys.executable, "-m", "benchmarks.micro_batch"],
+    [sys.executable, "-m", "benchmarks.pages"],
     [sys.executable, "-m", "benchmarks.evidence_speed"],
     [sys.executable, "-m", "benchmarks.receiver"],
 )
