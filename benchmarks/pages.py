@@ -1,6 +1,6 @@
 """Seconds that each page of the dashboard takes to answer, on the demo district as it is published.
 
-    python -m benchmarks.pages [--config demo/uptake.yaml]
+    python -m benchmarks.pages [--config FILE]
 
 Without --config the demo district is served, pulled, built, checked and published first, which takes some minutes. A
 page is opened once, and then asked again as many times as told: a visit, a choice of filters and a new snapshot all
