@@ -274,7 +274,10 @@ def killed_under_load(
     async def run() -> Outcome:
         sender = Sender(load, token, bodies)
         work = asyncio.create_task(sender.run(connections, time.perf_counter() + seconds))
-        await asyncio.sleep(seconds / 2)
+        enough = load.events * _PREMADE_A_SECOND * seconds / 3 if load.is_premade else float("inf")
+        middle = time.perf_counter() + seconds / 2
+        while time.perf_counter() < middle and sender.outcome.acknowledged < enough:
+            await asyncio.sleep(0.01)
         first.send_signal(signal.SIGKILL)
         first.wait()
         with on_core(*receiver(config)) as second:

@@ -5,7 +5,7 @@ lock on it, so that a segment whose writer died is told from one that still grow
 free, `.seg` when it is closed. A segment is named by its time and by chance, never by what is in it.
 
     segment  =  MAGIC, then frames
-    frame    =  length u32, crc32 u32 of what follows, AES-256-GCM(delivery) with its number in the segment as nonce
+    frame    =  length u32, crc32 u32 of what follows, AES-256-GCM of a delivery with its number in the segment as nonce
 
 A crash may leave a torn last frame: its length or crc is wrong, and reading ends before it. Nothing behind a torn frame
 was ever acknowledged, because a segment in which a write failed is closed for good. Each segment has a key of its own
@@ -28,6 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
+import pyarrow as pa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -44,6 +45,8 @@ _FRAME = struct.Struct("<II")
 _HEAD = struct.Struct("<H")
 _NONCE_BYTES = 12
 _MAX_FRAME = 2**31
+_LZ4 = pa.Codec("lz4")
+_WORTHWHILE = 512  # bytes; less would hardly shrink
 
 
 class SpoolFull(Exception):
@@ -64,14 +67,21 @@ class Delivery:
     is_gzip: bool = False
 
     def pack(self) -> bytes:
-        head = orjson.dumps({"at": self.received_at.isoformat(), "sensor": self.sensor, "gzip": self.is_gzip})
-        return _HEAD.pack(len(head)) + head + self.body
+        """As bytes, compressed: events repeat their names, and the disk sets the receiver's pace."""
+        size = 0 if self.is_gzip or len(self.body) < _WORTHWHILE else len(self.body)
+        body = _LZ4.compress(self.body, asbytes=True) if size else self.body
+        head = orjson.dumps(
+            {"at": self.received_at.isoformat(), "sensor": self.sensor, "gzip": self.is_gzip, "size": size}
+        )
+        return _HEAD.pack(len(head)) + head + body
 
     @classmethod
     def unpack(cls, packed: bytes) -> Delivery:
         (length,) = _HEAD.unpack_from(packed)
         head = orjson.loads(packed[_HEAD.size : _HEAD.size + length])
         body = packed[_HEAD.size + length :]
+        if head["size"]:
+            body = _LZ4.decompress(body, decompressed_size=head["size"], asbytes=True)
         return cls(datetime.fromisoformat(head["at"]), head["sensor"], body, head["gzip"])
 
 

@@ -106,7 +106,7 @@ def parted(statements: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 class KnownIds:
     """Ids of statements kept of late, by source, and a hash of what they said: for 409 where it can be known."""
 
-    _seen: OrderedDict[tuple[str, str, str], bytes]
+    _seen: OrderedDict[str, bytes]
 
     @classmethod
     def empty(cls) -> KnownIds:
@@ -116,7 +116,7 @@ class KnownIds:
         """Statements that are not kept yet. Raises Refused (409) where another one is kept under the same id."""
         new = []
         for statement in statements:
-            known = self._seen.get((*place, uuid_in(statement["id"]) or ""))
+            known = self._seen.get(_name(place, statement))
             if known is None:
                 new.append(statement)
             elif known != _digest(statement):
@@ -125,9 +125,14 @@ class KnownIds:
 
     def remember(self, place: tuple[str, str], statements: list[dict[str, Any]]) -> None:
         for statement in statements:
-            self._seen[*place, uuid_in(statement["id"]) or ""] = _digest(statement)
+            self._seen[_name(place, statement)] = _digest(statement)
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
+
+
+def _name(place: tuple[str, str], statement: Mapping[str, Any]) -> str:
+    # One text, not a tuple: the garbage collector would walk through two hundred thousand of them.
+    return "/".join((*place, uuid_in(statement["id"]) or ""))
 
 
 def _first_part(content: bytes, content_type: str) -> bytes:
