@@ -223,7 +223,7 @@ def _tool_day(facts: Facts, audience: Audience) -> list[object]:
             "Minutes say how they were measured, in a way that docs/metrics.md defines.",
             MODEL,
             column="minutes_method",
-            value_set=["lms_interaction", "filter_sessionised", "event_sessionised", "hour_bucket"],
+            value_set=["tool_reported", "lms_interaction", "filter_sessionised", "event_sessionised", "hour_bucket"],
         ),
         *(
             [

@@ -182,3 +182,20 @@
 {% macro shared_list(first, second) -%}
   list_intersect({{ first }}, {{ second }})
 {%- endmacro %}
+
+{#- No measures of a Caliper event, as the type that its list of measures has. -#}
+{% macro no_reported_measures() -%}
+  cast(null as struct(
+    metric varchar, "metricValue" double, "maxMetricValue" double,
+    "startedAtTime" timestamp with time zone, "endedAtTime" timestamp with time zone
+  )[])
+{%- endmacro %}
+
+{#- The smaller, or the larger, of two numbers; NULL where one is. -#}
+{% macro smaller_of(first, second) -%}
+  case when {{ first }} < {{ second }} then {{ first }} when {{ second }} <= {{ first }} then {{ second }} end
+{%- endmacro %}
+
+{% macro larger_of(first, second) -%}
+  case when {{ first }} > {{ second }} then {{ first }} when {{ second }} >= {{ first }} then {{ second }} end
+{%- endmacro %}

@@ -31,3 +31,9 @@
 {% macro published_idle_gaps() -%}
   {{ return([5, 10, 30]) }}
 {%- endmacro %}
+
+{#- How far back the report is looked for that a tool's cumulative measure is held against: longer than any holidays but
+    the summer's, and short enough that the cost of a date does not grow with the history. -#}
+{% macro report_lookback_days() -%}
+  {{ return(30) }}
+{%- endmacro %}

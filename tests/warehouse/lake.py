@@ -22,9 +22,12 @@ from uptake.landing.writer import WindowWriter
 from uptake.operations.session import open_engine
 from uptake.project import Project
 from uptake.sources.registry import warehouse_resources
+from uptake.warehouse.dbt import LOOKUPS
 
 DISTRICT = "maple"
 SOURCES = {
+    "caliper": "events",
+    "xapi": "statements",
     "oneroster": "sis",
     "canvas": "lms",
     "umbrella": "filter",
@@ -135,14 +138,13 @@ class Lake:
     def contents(self) -> dict[str, tuple[int, str]]:
         """Rows and a hash of every table of the warehouse, whatever their order. Tables that hold only the dates of the
         last build are left out."""
-        last_build_only = {"int_local_quarter", "int_usage_address", "int_usage_person", "int_usage_person_day"}
         names = self.query(
             "select table_schema, table_name from information_schema.tables "
             "where table_schema in ('intermediate', 'marts') and table_type = 'BASE TABLE'"
         )
         found = {}
         for schema, name in names:
-            if name not in last_build_only:
+            if name not in LOOKUPS:
                 query = f"select count(*), cast(sum(hash(one)) as varchar) from {schema}.{name} as one"
                 found[f"{schema}.{name}"] = self.query(query)[0]
         return found

@@ -10,6 +10,8 @@ with event as (
     source,
     case when request_type = 'dns' then 'hour_bucket' else 'filter_sessionised' end as minutes_method,
     cast(null as double) as interaction_seconds,
+    {{ no_reported_measures() }} as measures,
+    cast(null as double) as duration_seconds,
     case when verdict = 'blocked' then 'blocked' when is_background then 'background' end as exclusion_reason
   from {{ ref("stg_umbrella__activity") }}
 
@@ -23,6 +25,8 @@ with event as (
     source,
     'lms_interaction' as minutes_method,
     interaction_seconds,
+    {{ no_reported_measures() }} as measures,
+    cast(null as double) as duration_seconds,
     case when not is_user_request then 'background' end as exclusion_reason
   from {{ ref("stg_canvas__page_views") }}
 
@@ -36,6 +40,8 @@ with event as (
     source,
     'event_sessionised' as minutes_method,
     cast(null as double) as interaction_seconds,
+    measures,
+    cast(null as double) as duration_seconds,
     case when is_background then 'background' end as exclusion_reason
   from {{ ref("stg_caliper__event") }}
 
@@ -49,6 +55,8 @@ with event as (
     source,
     'event_sessionised' as minutes_method,
     cast(null as double) as interaction_seconds,
+    {{ no_reported_measures() }} as measures,
+    duration_seconds,
     case when is_voided then 'voided' when is_background then 'background' end as exclusion_reason
   from {{ ref("stg_xapi__statement") }}
 
@@ -62,6 +70,8 @@ with event as (
     source,
     case when request_type = 'dns' then 'hour_bucket' else 'filter_sessionised' end as minutes_method,
     cast(null as double) as interaction_seconds,
+    {{ no_reported_measures() }} as measures,
+    cast(null as double) as duration_seconds,
     case when verdict = 'blocked' then 'blocked' when is_background then 'background' end as exclusion_reason
   from {{ ref("stg_logpush__request") }}
 
@@ -85,6 +95,8 @@ select
   event.source,
   event.minutes_method,
   event.interaction_seconds,
+  event.measures,
+  event.duration_seconds,
   event.exclusion_reason is null as is_qualifying,
   event.exclusion_reason
 from event

@@ -31,7 +31,14 @@ DEFAULT_MEMORY = "2GB"
 LOCK_WAIT_SECONDS = 600.0
 
 # Tables of the touched dates only.
-LOOKUPS = ("int_local_quarter", "int_usage_address", "int_usage_person", "int_usage_person_day")
+LOOKUPS = (
+    "int_local_quarter",
+    "int_usage_address",
+    "int_usage_person",
+    "int_usage_person_day",
+    "int_tool_report",
+    "int_tool_reported_day",
+)
 # A pass over more dates, and the last pass: then also whatever reads the facts, and the weeks.
 DATES_ONLY = (*LOOKUPS, "config.incremental_strategy:replace_dates")
 DATES_AND_ALL_THAT_READS_THEM = (

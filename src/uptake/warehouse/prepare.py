@@ -30,7 +30,15 @@ from uptake.warehouse.engine import first_row, open_warehouse, replace_table, ta
 from uptake.warehouse.landing_views import LakeFile, Name, live_files, write_views
 from uptake.warehouse.partitions import DATE_VERSION
 from uptake.warehouse.reference import copy_operations, write_config
-from uptake.warehouse.touched import dates_of, dates_of_voided, in_batches, overlapping, school_weeks, weeks_of
+from uptake.warehouse.touched import (
+    dates_after_reports,
+    dates_of,
+    dates_of_voided,
+    in_batches,
+    overlapping,
+    school_weeks,
+    weeks_of,
+)
 
 ROSTER_NAMESPACE = "oneroster"
 EVENTS_AT_ONCE = 15_000_000  # a pass of dbt over more dates than this would not fit a small machine's memory
@@ -276,6 +284,7 @@ def _find_work(
     work.has_new_records = done[2] != signature.records
     work.dates = dates_of(connection, changed, resources, district.zone)
     work.dates |= dates_of_voided(connection, changed, files, district.zone)
+    work.dates |= dates_after_reports(connection, changed, district.zone)
     work.weeks = weeks_of(work.dates, district)
     if work.has_new_settings or any(file.name[0] == ROSTER_NAMESPACE or file.name in LISTS for file in changed):
         work.weeks |= school_weeks(district)

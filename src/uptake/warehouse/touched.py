@@ -11,13 +11,15 @@ import duckdb
 
 from uptake.config import District
 from uptake.contracts import Resource
-from uptake.warehouse.engine import quoted
+from uptake.warehouse.engine import quoted, table_exists
 from uptake.warehouse.landing_views import LakeFile, Name, has_plain_dates
 from uptake.warehouse.reference import monday_of
 
 # xAPI: a statement that takes back another one changes the date of that one, not its own.
 STATEMENT: Name = ("xapi", "statement")
 VOIDED: Name = ("xapi", "voided")
+# Caliper: what a tool measured is cumulative, so a late report changes what the next one of its student adds.
+MEASURED: Name = ("caliper", "event")
 _TAKEN_WHOLE = 2  # a file that spans at most so many dates is taken to have events on each
 
 
@@ -78,6 +80,47 @@ def dates_of_voided(
         where id in (select statement_id from read_parquet($voidings))
         """,
         {"statements": statements, "voidings": voidings},
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def dates_after_reports(
+    connection: duckdb.DuckDBPyConnection, changed: Iterable[LakeFile], zone: ZoneInfo
+) -> set[date]:
+    """District-local dates of the reports that follow those in `changed`: their increase is over another one now.
+
+    Reads the students and reports of the last good build; who has been unknown until then is looked after with the
+    other dates of changed identities.
+    """
+    files = [str(file.path) for file in changed if file.name == MEASURED and file.path.exists()]
+    if not files or not table_exists(connection, "intermediate", "int_tool_report_day"):
+        return set()
+    rows = connection.execute(
+        f"""
+        with reported as (
+            select
+                cast(timezone({quoted(zone.key)}, "eventTime") as date) as on_date,
+                unnest([actor_sis_id, actor_email, actor_canvas_id]) as identifier,
+                epoch_us("eventTime") as at_micros
+            from read_parquet(?)
+            where measures is not null
+        ),
+        late as (
+            select person.person_key, reported.on_date, max(reported.at_micros) as at_micros
+            from reported
+            inner join intermediate.int_person_identity as person on person.identifier = reported.identifier
+            group by all
+        )
+        -- The next one of each span that had begun, and the next one of any other span.
+        select distinct min(following.on_date)
+        from late
+        inner join intermediate.int_tool_report_day as following
+            on following.person_key = late.person_key and following.on_date > late.on_date
+        group by
+            late.person_key, late.on_date, following.tool_key,
+            case when following.started_micros > late.at_micros then -1 else coalesce(following.started_micros, 0) end
+        """,
+        [files],
     ).fetchall()
     return {row[0] for row in rows}
 

@@ -1,6 +1,7 @@
 {{ config(materialized="incremental", incremental_strategy="replace_dates") }}
 -- One method of measuring for each row: of those that saw this student, tool and date, the best-ranked one that has
--- minutes. Methods see the same minutes, so they are never added.
+-- minutes. Methods see the same minutes, so they are never added: what the tool itself says comes first, then the LMS's
+-- own time, then gaps between events.
 with measured as (
 
   select
@@ -29,10 +30,44 @@ with measured as (
 
 ),
 
+reported as (
+
+  -- A report is itself one of the events that were pushed.
+  select
+    measured.student_key,
+    measured.tool_key,
+    measured.on_date,
+    measured.is_in_school,
+    'tool_reported' as minutes_method,
+    said.active_micros,
+    {%- for minutes in published_idle_gaps() %}
+    cast(null as bigint) as micros_gap_{{ minutes }},
+    {%- endfor %}
+    measured.sessions,
+    measured.events,
+    3 as method_rank
+  from measured
+  inner join {{ ref("int_tool_reported_day") }} as said
+    on said.person_key = measured.student_key
+    and said.tool_key = measured.tool_key
+    and said.on_date = measured.on_date
+    and said.is_in_school = measured.is_in_school
+  where measured.minutes_method = 'event_sessionised'
+
+),
+
+candidate as (
+
+  select * from measured
+  union all
+  select * from reported
+
+),
+
 best as (
 
   {{ newest_per_key(
-      "measured", ["student_key", "tool_key", "on_date", "is_in_school"], ["method_rank", "minutes_method"]
+      "candidate", ["student_key", "tool_key", "on_date", "is_in_school"], ["method_rank", "minutes_method"]
   ) }}
 
 )
