@@ -2,7 +2,7 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
-# Whole files side by side, in the order of their names: the long ones are spread and come early.
+# Whole files side by side, the long ones first: tests/support/workers.py.
 TEST_WORKERS ?= 2
 # Some machines forbid byte-code files; without them every process compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE

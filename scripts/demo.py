@@ -122,6 +122,9 @@ def airflow_settings(home: Path) -> dict[str, str]:
         "AIRFLOW__API__PORT": str(PORTS["airflow"]),
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
+        # A changed file is read at the next look; one that stands still need not be read every half minute, as by
+        # default: five files at 0.8 s of CPU each are an eighth of a core.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
         # What a Ctrl-C cut short is taken up again soon after the next start, not after Airflow's five minutes.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
@@ -195,6 +198,21 @@ def report_progress(project: Project, seen: int) -> int:
     return seen
 
 
+def import_pools(processes: Processes, file: Path) -> None:
+    """Give Airflow the district's pools. The file stands at its name only once they are there."""
+    beside = file.with_name("pools.new.json")
+    made = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "airflow_pools.py"],
+        env=processes.environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    beside.write_text(made.stdout)
+    processes.run("airflow_pools", BIN / "airflow", "pools", "import", beside)
+    beside.replace(file)
+
+
 def last_outcome(project: Project) -> int:
     with project.operations.connect() as connection:
         return connection.execute(select(Outcome.id).order_by(Outcome.id.desc()).limit(1)).scalar() or 0
@@ -257,20 +275,10 @@ def main() -> None:
         processes.run("init", BIN / "uptake", "init", "--config", config)
         seen = last_outcome(project)
 
-        if not (state / "airflow" / "airflow.db").exists():
+        pools = state / "airflow" / "pools.json"
+        if is_first_start := not pools.exists():
             say("Preparing Airflow's database (first start only) ...")
             processes.run("airflow_migrate", BIN / "airflow", "db", "migrate")
-            pools = state / "airflow" / "pools.json"
-            pools.write_text(
-                subprocess.run(
-                    [sys.executable, ROOT / "scripts" / "airflow_pools.py"],
-                    env=environment,
-                    check=True,
-                    capture_output=True,
-                    text=True,
-                ).stdout
-            )
-            processes.run("airflow_pools", BIN / "airflow", "pools", "import", pools)
         wait_for(processes, f"http://{HOST}:{PORTS['sandbox']}/_sandbox/clock", "the simulated district")
         say("Starting Airflow, the dashboard and the data docs ...")
         # Not all at once, as `airflow standalone` does: a run that is due at once would fail for want of the API.
@@ -303,6 +311,8 @@ def main() -> None:
         )
         port = str(PORTS["receiver"])
         processes.start("receiver", BIN / "uptake", "receive", "--config", config, "--port", port)
+        if is_first_start:  # while the others start: only the scheduler needs the pools
+            import_pools(processes, pools)
         wait_for(processes, f"http://{HOST}:{PORTS['airflow']}/api/v2/monitor/health", "Airflow")
         for part in ("scheduler", "dag-processor"):
             processes.start(f"airflow {part}", BIN / "airflow", part)

@@ -6,13 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 import postgres
+import workers
 
 for variable in ("UPTAKE_CONFIG", "UPTAKE_OPERATIONS_URL"):
     os.environ.pop(variable, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: workers.turn(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> workers.FilesOfOneKind:
+    return workers.FilesOfOneKind(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,7 @@ def lakeside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Project, Fa
     """A project whose one source is made of lists."""
     project, source = make_project(folder), FakeSource()
     source.rows["people"] = people(12)
+    source.earliest = datetime.now(UTC) - timedelta(hours=2)  # else a window for each hour since its first day
     monkeypatch.setattr(cli, "_project", lambda config: project)
     monkeypatch.setattr(pipeline, "open_source", lambda settings, credential: source)
     monkeypatch.setattr(pipeline, "credential_of", lambda project, settings: None)

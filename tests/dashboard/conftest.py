@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +15,9 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "dashboard"), str(Path(__file__).parent)]
 
 import make_snapshot  # noqa: E402
+from fake_source import migrated  # noqa: E402
 from streamlit import config  # noqa: E402
+from streamlit.components.v2 import manifest_scanner  # noqa: E402
 from streamlit.testing.v1 import AppTest  # noqa: E402
 
 FIRST, SECOND = "20260411T021000-00000a", "20260413T021000-00000b"
@@ -39,11 +43,18 @@ districts:
     calendar: {school_years: [{name: "2020", starts_on: 2020-01-01, ends_on: 2020-12-31}]}
 """
 
+# Each AppTest reads the metadata of every installed package, as a server does once when it starts.
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
+
 
 @contextmanager
 def installed(folder: Path) -> Iterator[Path]:
     """An installation with two districts and nothing published; gives the folder of published snapshots."""
     (folder / "uptake.yaml").write_text(CONFIG)
+    operations = folder / "state" / "operations"
+    if not operations.exists():
+        operations.mkdir(parents=True)
+        shutil.copyfile(migrated(), operations / "uptake.db")
     before = config.get_option("server.address")
     config.set_option("server.address", "127.0.0.1")
     with pytest.MonkeyPatch.context() as patch:
@@ -77,9 +88,17 @@ def installation(tmp_path: Path) -> Iterator[Path]:
         yield published_folder
 
 
+@pytest.fixture(scope="session")
+def _both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("both") / "published"
+    publish_both(folder)
+    return folder
+
+
 @pytest.fixture
-def published(installation: Path) -> Path:
-    publish_both(installation)
+def published(installation: Path, _both: Path) -> Path:
+    """Both districts, published, in an installation that a test may change."""
+    shutil.copytree(_both, installation)
     return installation
 
 

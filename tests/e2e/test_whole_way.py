@@ -13,6 +13,7 @@ from whole_way import DISTRICT, WholeWay
 from uptake import pipeline
 from uptake.errors import TransientError
 from uptake.sandbox.truths import load_truths
+from uptake.sources.api import ApiSource
 
 TRUTHS = load_truths()
 # A school may be called as a person is: these columns hold names of organisations, never of people.
@@ -177,7 +178,8 @@ def test_new_events_move_the_date_and_vanished_feeds_delete_nobody(whole_way: Wh
     assert rows == []
 
 
-def test_a_feed_that_is_down_is_told_and_the_last_snapshot_stays(whole_way: WholeWay):
+def test_a_feed_that_is_down_is_told_and_the_last_snapshot_stays(whole_way: WholeWay, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ApiSource, "sleep", lambda seconds: None)
     published = (whole_way.project.published(DISTRICT) / "current").read_text()
     whole_way.sandbox.fault("oneroster/users", "html")
     with pytest.raises(TransientError) as caught:

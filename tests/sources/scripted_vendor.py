@@ -79,6 +79,7 @@ def serving() -> Iterator[Vendor]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one packet: a body by itself waits 40 ms for the other side's delayed ACK
 
         def _answer(self) -> None:
             parts = urlsplit(self.path)
