@@ -126,16 +126,25 @@ def money_bars(frame: pd.DataFrame) -> alt.Chart:
 
 
 def deadlines(frame: pd.DataFrame, *, today: Any, states: list[str]) -> alt.LayerChart:
-    """When each contract must be decided. Columns: contract, decide_by, usd, use (words), state."""
+    """When each contract must be decided. Columns: contract, decide_by, usd, use (words), state, words.
+
+    What is past has its words on the left of its point and what is ahead on the right, so none crosses today's line.
+    """
     order = frame["contract"].tolist()
+    now, at = pd.Timestamp(today), pd.to_datetime(frame["decide_by"])
+    first, last = min(at.min(), now), max(at.max(), now)
+    room = max((last - first) * 0.3, pd.Timedelta(days=14))  # for the words, on either side
+    is_past = at < now
     y = alt.Y("contract:N", sort=order, title=None, axis=alt.Axis(
         labelColor=INK, labelFontSize=14, labelLimit=260, domain=False, ticks=False, labelOverlap=False))  # fmt: skip
-    rule = alt.Chart(pd.DataFrame({"today": [pd.Timestamp(today)], "label": ["today"]}))
+    rule = alt.Chart(pd.DataFrame({"today": [now], "label": ["today"]}))
     line = rule.mark_rule(color=INK, strokeDash=[4, 3]).encode(x="today:T")
     name = rule.mark_text(align="left", dx=5, baseline="top", color=INK, fontSize=13).encode(
         x="today:T", y=alt.value(2), text="label")  # fmt: skip
     dots = alt.Chart(frame).mark_point(size=230, filled=True, opacity=1).encode(
-        x=alt.X("decide_by:T", title="Decide by", axis=alt.Axis(
+        x=alt.X("decide_by:T", title="Decide by", scale=alt.Scale(domain=[
+            (first - (room if is_past.any() else room / 6)).isoformat(),
+            (last + (room if not is_past.all() else room / 2)).isoformat()]), axis=alt.Axis(
             format="%b %-d", labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13)), y=y,
         color=alt.Color("state:N", scale=alt.Scale(
             domain=states, range=[VERMILLION, ORANGE, BLUE, DIM]), legend=alt.Legend(
@@ -145,9 +154,12 @@ def deadlines(frame: pd.DataFrame, *, today: Any, states: list[str]) -> alt.Laye
         tooltip=[alt.Tooltip("contract:N", title="Contract"), alt.Tooltip("decide_by:T", title="Decide by"),
                  alt.Tooltip("usd:Q", title="Cost", format="$,.0f"), alt.Tooltip("use:N", title="Use")],
     )  # fmt: skip
-    labels = alt.Chart(frame).mark_text(align="left", dx=14, color=INK, fontSize=13).encode(
-        x="decide_by:T", y=y, text="words:N")  # fmt: skip
-    return (line + name + dots + labels).properties(height=42 * len(order) + 130)
+    labels = [
+        alt.Chart(frame[side]).mark_text(align=align, dx=dx, color=INK, fontSize=13).encode(
+            x="decide_by:T", y=y, text="words:N")
+        for side, align, dx in ((is_past, "right", -14), (~is_past, "left", 14))
+    ]  # fmt: skip
+    return alt.layer(line, name, dots, *labels).properties(height=42 * len(order) + 130)
 
 
 def check_runs(frame: pd.DataFrame) -> alt.Chart:

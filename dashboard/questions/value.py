@@ -52,8 +52,9 @@ def main() -> None:
     )
     st.caption(
         "Cost so far is the price spread over school days. Estimates are for site licenses, which have no seats: the "
-        f"cost times the share of students without use. Where fewer than {context.minimum_n} students used a tool the "
-        "split is a limit. Use is not effect: this page says nothing about learning."
+        f"cost times the share of students without use. Where fewer than {context.minimum_n} students used a tool, or "
+        f"nobody at all, the money is counted as if {context.minimum_n - 1} had: so it is “at least” that much. Use is "
+        "not effect: this page says nothing about learning."
     )
     st.subheader("Contracts, most unused money first", anchor=False)
     table(context, PAGE, "value", rows, _columns(context))
