@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from fake_source import migrated
 
 from uptake.project import Project
 
@@ -21,6 +23,9 @@ def small_district() -> ModuleType:
 
 @pytest.fixture
 def project(small_district: ModuleType, tmp_path: Path) -> Project:
+    operations = tmp_path / "var" / "operations"
+    operations.mkdir(parents=True)
+    shutil.copyfile(migrated(), operations / "uptake.db")
     made: Project = small_district.make_project(tmp_path)
     small_district.write_warehouse(made, by_date={"fct_student_tool_day": {"2026-04-06": "first"}})
     return made

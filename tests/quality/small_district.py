@@ -211,6 +211,21 @@ def make_project(root: Path) -> Project:
     return Project(UptakeConfig(districts=(district,), state_dir=root / "var"), root / "uptake.yaml")
 
 
+_written: dict[str, bytes] = {}
+
+
+def _fill(warehouse: Path, tables: dict[str, tuple[str | None, str]], by_date: dict[str, dict[str, str]]) -> None:
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("CREATE SCHEMA marts")
+        for name, (_, sql) in tables.items():
+            connection.execute(f"CREATE TABLE marts.{name} AS {sql}")
+        connection.execute("CREATE SCHEMA build")
+        connection.execute("CREATE TABLE build.date_version (on_date DATE, version VARCHAR)")
+        versions = {on_date: version for dates in by_date.values() for on_date, version in dates.items()}
+        for on_date, version in versions.items():
+            connection.execute("INSERT INTO build.date_version VALUES (?, ?)", [on_date, version])
+
+
 def write_warehouse(project: Project, by_date: dict[str, dict[str, str]] | None = None, **changed: str) -> None:
     """The writer's file and dbt's manifest. `changed` replaces the SQL of a table (or adds one for leaders).
 
@@ -220,15 +235,11 @@ def write_warehouse(project: Project, by_date: dict[str, dict[str, str]] | None 
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     warehouse.unlink(missing_ok=True)
     tables = TABLES | {name: (TABLES.get(name, ("leaders", ""))[0], sql) for name, sql in changed.items()}
-    with duckdb.connect(str(warehouse)) as connection:
-        connection.execute("CREATE SCHEMA marts")
-        for name, (_, sql) in tables.items():
-            connection.execute(f"CREATE TABLE marts.{name} AS {sql}")
-        connection.execute("CREATE SCHEMA build")
-        connection.execute("CREATE TABLE build.date_version (on_date DATE, version VARCHAR)")
-        versions = {on_date: version for dates in (by_date or {}).values() for on_date, version in dates.items()}
-        for on_date, version in versions.items():
-            connection.execute("INSERT INTO build.date_version VALUES (?, ?)", [on_date, version])
+    made = json.dumps([tables, by_date])
+    if made not in _written:  # making a file of many tables takes longer than most tests do
+        _fill(warehouse, tables, by_date or {})
+        _written[made] = warehouse.read_bytes()
+    warehouse.write_bytes(_written[made])
 
     def meta(name: str, audience: str | None) -> dict[str, object]:
         return {"snapshot": audience, "key": KEYS.get(name)} if audience else {}
