@@ -14,13 +14,12 @@ from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
 import pyarrow as pa
 from pydantic import Field as Key
 from pydantic import field_validator, model_validator
 
-from uptake.config import Identifier, Settings, load_settings
+from uptake.config import Identifier, Settings, load_settings, time_zones
 from uptake.contracts import TIMESTAMP, Field, Resource
 from uptake.errors import ConfigError
 
@@ -147,7 +146,7 @@ class Column(Settings):
 
 
 def known_zone(value: str | None) -> str | None:
-    if value is not None and value not in available_timezones():
+    if value is not None and value not in time_zones():
         raise ValueError(f"{value!r} is not an IANA zone such as America/Chicago")
     return value
 

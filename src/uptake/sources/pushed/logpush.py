@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import orjson
 from pydantic import field_validator
 
-from uptake.config import SourceSettings
+from uptake.config import SourceSettings, time_zones
 from uptake.contracts import Resource
 from uptake.credentials import Credential
 from uptake.sources.pushed import cloudflare, zscaler
@@ -37,7 +37,7 @@ class LogpushSettings(PushedSettings):
     @field_validator("time_zone")
     @classmethod
     def _known(cls, value: str) -> str:
-        if value not in available_timezones():
+        if value not in time_zones():
             raise ValueError(f"{value!r} is not an IANA time zone such as America/Chicago")
         return value
 
