@@ -133,7 +133,7 @@ def deadlines(frame: pd.DataFrame, *, today: Any, states: list[str]) -> alt.Laye
     order = frame["contract"].tolist()
     now, at = pd.Timestamp(today), pd.to_datetime(frame["decide_by"])
     first, last = min(at.min(), now), max(at.max(), now)
-    room = max((last - first) * 0.3, pd.Timedelta(days=14))  # for the words, on either side
+    room = max((last - first) * 0.25, pd.Timedelta(days=14))  # for the words, on either side
     is_past = at < now
     y = alt.Y("contract:N", sort=order, title=None, axis=alt.Axis(
         labelColor=INK, labelFontSize=14, labelLimit=260, domain=False, ticks=False, labelOverlap=False))  # fmt: skip
@@ -145,7 +145,8 @@ def deadlines(frame: pd.DataFrame, *, today: Any, states: list[str]) -> alt.Laye
         x=alt.X("decide_by:T", title="Decide by", scale=alt.Scale(domain=[
             (first - (room if is_past.any() else room / 6)).isoformat(),
             (last + (room if not is_past.all() else room / 2)).isoformat()]), axis=alt.Axis(
-            format="%b %-d", labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13)), y=y,
+            format="%b %Y" if last - first > pd.Timedelta(days=150) else "%b %-d", tickCount=8, labelColor=INK,
+            titleColor=INK, labelFontSize=13, titleFontSize=13)), y=y,
         color=alt.Color("state:N", scale=alt.Scale(
             domain=states, range=[VERMILLION, ORANGE, BLUE, DIM]), legend=alt.Legend(
             title=None, orient="top", labelFontSize=13, labelColor=INK)),

@@ -125,6 +125,9 @@ def _parts(rows: pd.DataFrame) -> pd.DataFrame:
         if words.is_missing(row["wasted_usd"]):
             parts.append((name, charts.HIDDEN, float(row["cost_usd"]), 0))
             continue
+        if contracts.never_used(row):  # nothing of it was used, whatever limit its money is told with
+            parts.append((name, charts.NOT_USED, float(row["cost_usd"]), 1))
+            continue
         waste = charts.ESTIMATED if row["waste_method"] == contracts.ESTIMATE else charts.NOT_USED
         parts.append((name, charts.USED, float(row["cost_usd"] - row["wasted_usd"]), 0))
         parts.append((name, waste, float(row["wasted_usd"]), 1))

@@ -123,6 +123,12 @@ def _arrow_rows(proto: Any) -> list[dict[str, Any]]:
     return rows
 
 
+def test_no_part_of_a_licence_that_nobody_uses_is_drawn_as_used(look: Visit) -> None:
+    (chart,) = look("value").get("vega_lite_chart")
+    parts = [row["part"] for row in _arrow_rows(chart.proto) if row["contract"] == "PhonicsPath"]
+    assert parts == ["Paid and not used"]
+
+
 # --- state in the address ----------------------------------------------------------------------------------------
 
 
