@@ -12,6 +12,7 @@ Row = Mapping[Any, Any]
 UNUSED, FEW, IN_USE, NOT_SHOWN = "Nobody uses it", "Very few use it", "In use", "Use not shown"
 STATES = [UNUSED, FEW, IN_USE, NOT_SHOWN]
 ESTIMATE = "estimated_from_adoption"
+SMALL = ("small_count_low", "small_count_high")  # waste is then told as a limit
 WELL_USED = 0.9  # from here on the advice is not to buy less; the number itself always stands beside it
 
 
@@ -51,7 +52,7 @@ def wasted(row: Row) -> str:
     usd = row["wasted_usd"]
     if words.is_missing(usd):
         return "hidden"
-    text = f"at least {words.money(usd)}" if row["suppression_reason"] == "small_count_low" else words.money(usd)
+    text = f"at least {words.money(usd)}" if row["suppression_reason"] in SMALL else words.money(usd)
     return f"{text} (estimate)" if row["waste_method"] == ESTIMATE else text
 
 

@@ -39,6 +39,9 @@ GROUP_NAMES |= {
     ("gender", "female"): "Female students",
     ("gender", "male"): "Male students",
     ("gender", "other"): "Students of another gender",
+    # The small kinds of a district, one group for a whole school year.
+    ("gender", "other_groups"): "Students of all other genders, together",
+    ("race_ethnicity", "other_groups"): "Students of smaller groups of race and ethnicity, together",
 }
 
 DIMENSION_NAMES = {

@@ -69,6 +69,7 @@ def _choices(context: Context, weeks: pd.DataFrame) -> tuple[date, tuple[str, st
         groups = {
             f"{row.dimension}/{row.subgroup}": words.group(row.dimension, row.subgroup)
             for row in adoption.groups(reader).itertuples()
+            if row.dimension == "all_students" or not chosen.startswith("grade/")
         }
         group = filters.choose("Which students", groups, key="group")
     with fourth:
@@ -195,7 +196,8 @@ def _picture(
     rows = adoption.by_place(context.reader, week=week, org_level=level, dimension=dimension, subgroup=subgroup)
     rows = rows[rows["tool_key"] == tool] if tool else rows
     if rows.empty:
-        st.caption(f"No figures by {level} for this choice of students.")
+        only = "Grades are shown for all students only." if level == "grade" and dimension != "all_students" else ""
+        st.caption(f"No figures by {level} for this choice of students. {only}".strip())
         return
     drawn = rows.groupby("tool_key")["adoption_rate"].max().sort_values(ascending=False).head(ROWS).index
     left_out = rows["tool_key"].nunique() - len(drawn)

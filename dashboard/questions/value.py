@@ -80,7 +80,9 @@ def _answer(rows: pd.DataFrame, *, year: str) -> None:
         )
         return
     top = rows.iloc[0]
-    at_least = "At least " if (rows["suppression_reason"] == "small_count_low").any() else ""
+    at_least = (
+        "At least " if rows.loc[rows["wasted_usd"].notna(), "suppression_reason"].isin(contracts.SMALL).any() else ""
+    )
     frame.answer(
         f"{at_least}{words.money(wasted)} of the {words.money(cost)} spent so far in {year} "
         f"({words.percent(wasted / cost)}) bought seats or access that nobody used; the largest part is "

@@ -157,7 +157,7 @@ closed_everywhere as materialized (
   )
   from third
 ),
-{{ suppression_passes("closed_everywhere", "settled", passes=2) }},
+{{ suppression_passes("closed_everywhere", "settled", passes=3) }},
 -- Ends are told in a table only where every sensitive count of it stays certified with them; then, with the ends that are left,
 -- at the total of schools only where their subgroups stay certified too.
 all_ends as materialized (
@@ -585,126 +585,174 @@ inner join numbered_group using (group_no)
 )
 {%- endmacro %}
 
-{#- CTE `name`: the cells of grades with what is known of the district's count of the same subgroup, for `rounded_counts`. -#}
-{% macro with_district_total(cells, suppressed, context, name) -%}
-{{ name }} as materialized (
+{#-
+  CTEs ending in one called `name`: which counts of a district's grades may be shown, for all students only, with value,
+  shown_value (NULL where hidden), is_hidden, is_sensitive, has_end, low and high.
+
+  A shown count is rounded, and stands for `rounding_base` values. Grades and schools are two ways to add up the same children:
+  where some schools have some grades between them, their block (int_grade_block), the sum of its grades is the sum of its
+  schools. So it is counted how far each sensitive count can rise and fall: others of its block do the opposite, or the block
+  changes and another block the opposite, as far as the hidden schools and the rounded or hidden grades of both leave it
+  open. Where a grade cannot take enough values, its block shows none; where a school cannot, no block does.
+
+  cells: relation with week_start_on, tool_key, grade_set, org_level, org_key, dimension, value, ceiling, is_small_group,
+    is_forced, minimum_n; suppressed: what `suppressed_counts` says of the schools and the district.
+-#}
+{% macro grade_counts(cells, suppressed, name) -%}
+{{ name }}_cell as (
   select
-    cell.*,
-    total.value as total_value,
-    total.low as total_low,
-    coalesce(total.high, {{ no_ceiling() }}) as total_high,
-    total.is_hidden as is_total_hidden
-  from {{ cells }} as cell
-  inner join {{ suppressed }} as total
-    on {% for column in context %}total.{{ column }} = cell.{{ column }} and {% endfor -%}
-    total.org_level = 'district' and total.dimension = cell.dimension and total.subgroup = cell.subgroup
-  where cell.org_level = 'grade'
+    week_start_on, tool_key, org_key, block, value, ceiling, minimum_n, is_sensitive, is_total_hidden,
+    -- Nor where the rounded count would seem to leave too few.
+    is_sensitive or is_forced or is_total_hidden or ceiling - {{ rounded_count("value", "minimum_n") }} < minimum_n as is_hidden,
+    -- Of a group of fewer than 2n the reason does not say which end it is.
+    is_sensitive and not is_total_hidden and ceiling >= 2 * minimum_n as is_end,
+    least({{ least_possible_values("minimum_n") }}, ceiling + 1) as values_needed
+  from (
+    select
+      cell.week_start_on, cell.tool_key, cell.org_key, place.block, cell.value, cell.ceiling, cell.minimum_n, cell.is_forced,
+      cell.is_small_group or cell.value < cell.minimum_n or cell.ceiling - cell.value < cell.minimum_n as is_sensitive,
+      total.is_hidden as is_total_hidden
+    from {{ cells }} as cell
+    inner join {{ suppressed }} as total
+      on total.week_start_on = cell.week_start_on
+      and total.tool_key = cell.tool_key
+      and total.org_level = 'district'
+      and total.dimension = 'all_students'
+    left join {{ ref("int_grade_block") }} as place
+      on place.week_start_on = cell.week_start_on
+      and place.grade_set = cell.grade_set
+      and place.org_level = 'grade'
+      and place.org_key = cell.org_key
+    where cell.org_level = 'grade' and cell.ceiling > 0
+  ) as cell
+),
+{{ name }}_known as materialized (
+  select
+    *,
+    case when is_end and value >= minimum_n then ceiling - minimum_n + 1 else low end as end_low,
+    case when is_end and value < minimum_n then minimum_n - 1 else high end as end_high
+  from (
+    select
+      *,
+      case when is_hidden then 0 else {{ rounded_count("value", "minimum_n") }} - {{ rounding_base("minimum_n") }} // 2 end as low,
+      case when is_hidden then ceiling else {{ rounded_count("value", "minimum_n") }} + {{ rounding_base("minimum_n") }} // 2 end as high
+    from {{ name }}_cell
+  ) as cell
+),
+{{ name }}_school as materialized (
+  select school.*, cell.ceiling, place.block
+  from {{ suppressed }} as school
+  inner join {{ cells }} as cell using (week_start_on, tool_key, org_level, org_key, dimension, subgroup)
+  inner join {{ ref("int_grade_block") }} as place
+    on place.week_start_on = school.week_start_on
+    and place.grade_set = cell.grade_set
+    and place.org_level = 'school'
+    and place.org_key = school.org_key
+  where school.org_level = 'school' and school.dimension = 'all_students' and school.is_hidden
+),
+-- How far the schools of a block, its grades, and the other blocks can fall and rise, taking all ends of grades as told.
+{{ name }}_block as materialized (
+  select
+    *,
+    sum(least(schools_fall, grades_fall)) over same_tool - least(schools_fall, grades_fall) as others_fall,
+    sum(least(schools_rise, grades_rise)) over same_tool - least(schools_rise, grades_rise) as others_rise
+  from (
+    select
+      grade.*,
+      coalesce(school.schools_fall, 0) as schools_fall,
+      coalesce(school.schools_rise, 0) as schools_rise
+    from (
+      select
+        week_start_on, tool_key, block,
+        sum(value - end_low) as grades_fall,
+        sum(end_high - value) as grades_rise,
+        sum(value - low) as grades_fall_without_ends,
+        sum(high - value) as grades_rise_without_ends
+      from {{ name }}_known
+      group by week_start_on, tool_key, block
+    ) as grade
+    left join (
+      select week_start_on, tool_key, block, sum(value - low) as schools_fall, sum(high - value) as schools_rise
+      from {{ name }}_school
+      group by week_start_on, tool_key, block
+    ) as school using (week_start_on, tool_key, block)
+  ) as one_block
+  window same_tool as (partition by week_start_on, tool_key)
+),
+{{ name }}_told_by_schools as (
+  select distinct week_start_on, tool_key
+  from {{ name }}_school as school
+  inner join {{ name }}_block as one_block using (week_start_on, tool_key, block)
+  where is_sensitive
+    and {{ values_possible("low", "high", "schools_fall", "schools_rise", "grades_rise", "grades_fall") }}
+    < least({{ least_possible_values("minimum_n") }}, ceiling + 1)
+),
+{{ name }}_judged as (
+  select
+    grade.*,
+    grade.is_total_hidden
+    or grade.block is null
+    or (grade.week_start_on, grade.tool_key) in (select week_start_on, tool_key from {{ name }}_told_by_schools)
+    or bool_or(
+      grade.is_sensitive
+      and {{ values_possible("low", "high", "grades_fall_without_ends", "grades_rise_without_ends", "schools_rise", "schools_fall") }}
+      < values_needed
+    ) over same_block as is_closed,
+    grade.is_end and bool_and(
+      not grade.is_sensitive
+      or {{ values_possible("end_low", "end_high", "grades_fall", "grades_rise", "schools_rise", "schools_fall") }} >= values_needed
+    ) over same_block as is_end_told
+  from (
+    select
+      grade.*, grades_fall, grades_rise, grades_fall_without_ends, grades_rise_without_ends,
+      schools_fall, schools_rise, others_fall, others_rise
+    from {{ name }}_known as grade
+    left join {{ name }}_block as one_block
+      on one_block.week_start_on = grade.week_start_on
+      and one_block.tool_key = grade.tool_key
+      and one_block.block = grade.block
+  ) as grade
+  window same_block as (partition by grade.week_start_on, grade.tool_key, grade.block)
+),
+{{ name }} as (
+  select
+    week_start_on, tool_key, org_key, 'all_students' as dimension, 'all_students' as subgroup, value, is_sensitive,
+    is_hidden or is_closed as is_hidden,
+    is_end_told and not is_closed as has_end,
+    case when is_closed then 0 when is_end_told then end_low else low end as low,
+    case when is_closed then ceiling when is_end_told then end_high else high end as high,
+    case when not is_hidden and not is_closed then {{ rounded_count("value", "minimum_n") }} end as shown_value
+  from {{ name }}_judged
 )
 {%- endmacro %}
 
 {#-
-  Suppression of counts that are shown rounded: the grades of a district. One row for each row of `cells`, with shown_value
-  (NULL where hidden), is_hidden, is_sensitive, has_end, low and high. A shown count stands for `rounding_base` values, so
-  neighbours seldom give a hidden one away; where they would, its family is hidden.
-
-  cells: the columns of `context`, org_key, dimension, subgroup, value, ceiling, is_small_group, is_forced, identity,
-  minimum_n, and of the district's count: total_value, total_low, total_high, is_total_hidden.
+  How many values a count of a block can have. low, high: of itself; family_fall, family_rise: how far all of its kind (schools
+  or grades) in the block can change, itself included; kind_rise, kind_fall: of the other kind; others_fall, others_rise of
+  the other blocks are columns.
 -#}
-{% macro rounded_counts(cells, context, identity_scope) -%}
-{%- set by = context | join(", ") -%}
-with rounded_cell as materialized (
-  select
-    {{ by }}, org_key, dimension, subgroup, value, identity, minimum_n, is_small_group, is_forced,
-    total_value, total_low, total_high,
-    ceiling is not null as has_ceiling,
-    case when ceiling is null then {{ no_ceiling() }} else ceiling - value end as rest,
-    is_small_group or value < minimum_n or (ceiling is not null and ceiling - value < minimum_n) as is_sensitive,
-    is_small_group or is_forced or is_total_hidden
-      or value < minimum_n or (ceiling is not null and ceiling - value < minimum_n) as is_hidden
-  from {{ cells }}
-  where org_level = 'grade' and coalesce(ceiling, value) > 0
-),
-{%- for number in range(2) %}
-{%- set before = "rounded_cell" if loop.first else "rounded_" ~ (number - 1) %}
-{{ rounded_ranges(before, "rounded_" ~ number ~ "_range", context) }},
-rounded_{{ number }} as materialized (
-  select
-    * exclude (is_family_open)
-    replace (bool_or(is_hidden or is_family_open) over (partition by {{ identity_scope | join(", ") }}, identity) as is_hidden)
-  from (
-    select
-      * exclude (low, high, column_values, row_values, all_low, all_high),
-      bool_or(is_hidden and is_sensitive and least(column_values, row_values) < {{ least_possible_values("minimum_n") }})
-        over (partition by {{ by }}, dimension, subgroup)
-      or bool_or(is_hidden and is_sensitive and row_values < {{ least_possible_values("minimum_n") }})
-        over (partition by {{ by }}, org_key, dimension) as is_family_open
-    from rounded_{{ number }}_range
-  ) as cell
-),
-{%- endfor %}
-{{ rounded_ranges("rounded_1", "rounded_last_range", context) }}
-select
-  * exclude (low, high, column_values, row_values, all_low, all_high, total_value, total_low, total_high, rest, is_forced, is_end_told),
-  case when not is_hidden then {{ rounded_count("value", "minimum_n") }} end as shown_value,
-  is_hidden and is_sensitive and is_end_told and subgroup <> 'unknown' as has_end,
-  case when is_hidden and not is_end_told then 0 else low end as low,
-  case when is_hidden and not is_end_told then case when has_ceiling then value + rest end else high end as high
-from (
-  select
-    *,
-    not bool_or(is_hidden and is_sensitive and least(column_values, row_values) < {{ least_possible_values("minimum_n") }})
-      over (partition by {{ by }}, dimension) as is_end_told
-  from rounded_last_range
-) as cell
+{% macro values_possible(low, high, family_fall, family_rise, kind_rise, kind_fall) -%}
+1
++ least({{ high }} - value, {{ family_fall }} - (value - {{ low }}) + least({{ kind_rise }}, others_fall))
++ least(value - {{ low }}, {{ family_rise }} - ({{ high }} - value) + least({{ kind_fall }}, others_rise))
 {%- endmacro %}
 
-{#- CTE `name`: what is known of each rounded or hidden count by itself, and how many values its families leave it. -#}
-{% macro rounded_ranges(cells, name, context) -%}
-{%- set by = context | join(", ") -%}
-{{ name }} as materialized (
-  select
-    *,
-    1
-      + least(high - value, sum(value - low) over same_column - (value - low) + total_high - total_value)
-      + least(value - low, sum(high - value) over same_column - (high - value) + total_value - total_low) as column_values,
-    case
-      when dimension = 'all_students' then {{ no_ceiling() }}
-      else 1
-        + least(high - value, sum(value - low) over same_row - (value - low) + all_high - sum(value) over same_row)
-        + least(value - low, sum(high - value) over same_row - (high - value) + sum(value) over same_row - all_low)
-    end as row_values
+{#-
+  Query: the `key` of those counts of people over several weeks that would tell of a hidden one. Whoever used a tool in the
+  period did in one of its weeks, so the count less what is known of the other weeks is the least that a hidden week can be.
+
+  weeks: relation with one row for each count and week of its period: the columns of `key`, counted (people of the period),
+  at_most (what a reader knows of the week), is_guarded (a hidden sensitive one), minimum_n.
+-#}
+{% macro telling_counts(weeks, key) -%}
+  select distinct {{ key | join(", ") }}
   from (
-    select
-      *,
-      max(low) filter (where dimension = 'all_students') over (partition by {{ by }}, org_key) as all_low,
-      max(high) filter (where dimension = 'all_students') over (partition by {{ by }}, org_key) as all_high
-    from (
-      select
-        *,
-        case
-          when not is_hidden and subgroup <> 'unknown'
-            then {{ rounded_count("value", "minimum_n") }} - {{ rounding_base("minimum_n") }} // 2
-          when subgroup = 'unknown' or is_small_group or not has_ceiling then 0
-          when not is_sensitive then minimum_n
-          when value + rest < 2 * minimum_n or value < minimum_n then 0
-          else value + rest - minimum_n + 1
-        end as low,
-        case
-          when not is_hidden and subgroup <> 'unknown'
-            then {{ rounded_count("value", "minimum_n") }} + {{ rounding_base("minimum_n") }} // 2
-          when is_small_group or (not has_ceiling and is_sensitive and subgroup <> 'unknown') then minimum_n - 1
-          when subgroup = 'unknown' or not has_ceiling then value + rest
-          when not is_sensitive then value + rest - minimum_n
-          when value < minimum_n and value + rest >= 2 * minimum_n then minimum_n - 1
-          else value + rest
-        end as high
-      from {{ cells }}
-    ) as cell
-  ) as cell
-  window
-    same_column as (partition by {{ by }}, dimension, subgroup),
-    same_row as (partition by {{ by }}, org_key, dimension)
-)
+    select *, sum(at_most) over (partition by {{ key | join(", ") }}) - at_most as others_at_most
+    from {{ weeks }}
+  ) as week
+  where is_guarded
+    and counted > others_at_most
+    and at_most - (counted - others_at_most) + 1 < {{ least_possible_values("minimum_n") }}
 {%- endmacro %}
 
 {#-

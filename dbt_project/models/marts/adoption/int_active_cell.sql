@@ -20,13 +20,7 @@ suppressed as materialized (
 
 ),
 
-{{ with_district_total("countable", "suppressed", ["week_start_on", "tool_key"], "grade_countable") }},
-
-grade_suppressed as (
-
-  {{ rounded_counts("grade_countable", ["week_start_on", "tool_key"], ["week_start_on", "tool_key"]) }}
-
-)
+{{ grade_counts("countable", "suppressed", "grade_suppressed") }}
 
 select
   week_start_on, tool_key, org_level, org_key, dimension, subgroup,

@@ -95,6 +95,7 @@ checked as (
 
   select
     ranged.*,
+    coalesce(school.is_active_hidden, true) as is_school_hidden,
     sum(ranged.eligible) over same_school = school.eligible as adds_up,
     1
       + least(band_high - ranged.active, sum(ranged.active - band_low) over same_school - (ranged.active - band_low))
@@ -119,6 +120,8 @@ select
   cast(eligible as bigint) as eligible,
   cast(active as bigint) as active,
   case
+    -- Where the school's number is hidden, so are its classes'.
+    when is_school_hidden then 1
     when coalesce(adds_up, false)
       and bool_or(values_possible < {{ least_possible_values("minimum_n") }} and bands > 1)
         over (partition by week_start_on, tool_key, school_key)

@@ -2,7 +2,7 @@
     materialized="incremental", incremental_strategy="replace_built_weeks", schema="intermediate", contract={"enforced": false}
 ) }}
 -- Which counts of eligible students may be shown. They do not depend on use, so tools with the same grades show and hide the
--- same. Counts of a grade are rounded, so that grades cannot be taken from schools.
+-- same.
 with countable as (
 
   select
@@ -24,14 +24,6 @@ suppressed as materialized (
 
 ),
 
-{{ with_district_total("countable", "suppressed", ["week_start_on", "grade_set"], "grade_countable") }},
-
-grade_suppressed as (
-
-  {{ rounded_counts("grade_countable", ["week_start_on", "grade_set"], ["week_start_on"]) }}
-
-),
-
 every_cell as (
 
   select
@@ -43,12 +35,14 @@ every_cell as (
 
   union all
 
+  -- How many children a grade has is no secret: only a small one is not shown.
   select
-    week_start_on, grade_set, 'grade' as org_level, org_key, dimension, subgroup,
+    week_start_on, grade_set, org_level, org_key, dimension, subgroup,
     value as eligible,
-    shown_value as shown_eligible,
-    is_hidden, is_sensitive, has_end
-  from grade_suppressed
+    case when value >= minimum_n then value end as shown_eligible,
+    value < minimum_n as is_hidden, value < minimum_n as is_sensitive, true as has_end
+  from countable
+  where org_level = 'grade'
 
 )
 

@@ -49,7 +49,8 @@ org_atom as (
   union all
   select 'school', atom.school_key, atom.* from atom
   union all
-  select 'grade', atom.grade, atom.* from atom where atom.grade is not null
+  -- Grades are told for all students only: schools and grades of every subgroup would be too many sums of the same children.
+  select 'grade', atom.grade, atom.* from atom where atom.grade is not null and atom.dimension = 'all_students'
 
 ),
 

@@ -77,7 +77,9 @@ org_use as (
   union all
   select 'school', use_atom.school_key, use_atom.* from use_atom
   union all
-  select 'grade', use_atom.grade, use_atom.* from use_atom where use_atom.grade is not null
+  select 'grade', use_atom.grade, use_atom.*
+  from use_atom
+  where use_atom.grade is not null and use_atom.dimension = 'all_students'
 
 ),
 

@@ -1,8 +1,10 @@
 {{ config(schema="intermediate", contract={"enforced": false}) }}
 -- depends_on: {{ ref("dim_contract") }}
+-- depends_on: {{ ref("int_merged_subgroup") }}
 -- Weeks that this build makes: complete ones that are not there yet, that data arrived for, whose look-back reaches into such
--- a week, or that a contract now covers for which they have no row.
+-- a week, that a contract now covers for which they have no row, or whose small subgroups are now merged otherwise.
 {%- set built = adapter.get_relation(this.database, "marts", "mart_adoption") -%}
+{%- set atoms = adapter.get_relation(this.database, "intermediate", "int_enrolled_atom") -%}
 {%- set is_first = built is none or should_full_refresh() %}
 with week as (
 
@@ -40,5 +42,17 @@ where {{ "true" if is_first else "false" }}
         select 1 from {{ built }} as built
         where built.week_start_on = week.week_start_on and built.tool_key = contract.tool_key
       )
+  )
+  {%- endif %}
+  {%- if not is_first and atoms is not none %}
+  or exists (
+    select 1
+    from {{ ref("int_merged_subgroup") }} as merged
+    left join (select distinct week_start_on, dimension, subgroup from {{ atoms }}) as built
+      on built.week_start_on = week.week_start_on
+      and built.dimension = merged.dimension
+      and built.subgroup = merged.subgroup
+    where merged.school_year = week.school_year
+      and ((built.subgroup is null) = (merged.shown_as = merged.subgroup))
   )
   {%- endif %}

@@ -24,16 +24,16 @@ cell as (
 
 ),
 
--- Students whom any source of use has seen within the window, of all enrolled: to the next twentieth, as a measure of how far
--- the numbers beside it can be trusted.
+-- Students whom any source of use has seen within the window, of all enrolled, as a measure of how far the numbers beside it
+-- can be trusted: to the next twentieth, and in small schools to a step of n students, for it stands beside their number.
 coverage as (
 
   select
     week_start_on,
     org_level,
     org_key,
-    case when not is_small_group then round(20.0 * seen / eligible) / 20.0 end as coverage_rate
-  from cell
+    case when not is_small_group then round(1.0 * steps * seen / eligible) / steps end as coverage_rate
+  from (select *, greatest(least(eligible // minimum_n, 20), 1) as steps from cell) as cell
   where tool_key = {{ any_tool() }} and dimension = 'all_students'
 
 ),

@@ -147,37 +147,27 @@ counted as (
 
 ),
 
--- Whoever used a tool in the year did in one of its weeks, so the year's count less what is known of the other weeks is the
--- least that a hidden week can be.
 known_week as (
 
   select
-    cell.week_start_on,
     cell.tool_key,
     cell.org_level,
     cell.org_key,
     cell.dimension,
     cell.subgroup,
     cell.minimum_n,
+    counted.active as counted,
     cell.is_active_hidden and cell.is_active_sensitive as is_guarded,
-    coalesce(cell.shown_active, cell.active_high, cell.eligible) as at_most,
-    sum(coalesce(cell.shown_active, cell.active_high, cell.eligible)) over (
-      partition by cell.tool_key, cell.org_level, cell.org_key, cell.dimension, cell.subgroup
-    ) as at_most_together
+    coalesce(cell.shown_active, cell.active_high, cell.eligible) as at_most
   from {{ ref("int_use_cell") }} as cell
   inner join week on week.week_start_on = cell.week_start_on
-  where cell.org_level in ('district', 'school')
+  inner join counted using (tool_key, org_level, org_key, dimension, subgroup)
 
 ),
 
 telling as (
 
-  select distinct tool_key, org_level, org_key, dimension, subgroup
-  from known_week
-  inner join counted using (tool_key, org_level, org_key, dimension, subgroup)
-  where is_guarded
-    and at_most - greatest(counted.active - (at_most_together - at_most), 0) + 1 < {{ least_possible_values("minimum_n") }}
-    and counted.active > at_most_together - at_most
+  {{ telling_counts("known_week", ["tool_key", "org_level", "org_key", "dimension", "subgroup"]) }}
 
 )
 

@@ -1,5 +1,6 @@
 -- Tools that nobody approved and hosts that are in no catalogue, over the last four weeks and the four before. A host that
--- fewer than n students visited can say much of them, so such hosts are one row together.
+-- fewer than n students visited can say much of them, so such hosts are one row together; nor is it told that all but fewer
+-- than n students of the district use one.
 with district as (
 
   select * from {{ source("config", "district") }}
@@ -75,13 +76,86 @@ counted as (
 
 ),
 
+enrolled as (
+
+  select count(distinct span.student_key) as students
+  from through
+  inner join {{ ref("int_student_school_span") }} as span
+    on through.data_complete_through between span.starts_on and span.ends_on
+
+),
+
+-- The users of four weeks beside what mart_adoption tells of each of them.
+known_week as (
+
+  select
+    counted.tool_key,
+    counted.students as counted,
+    cell.minimum_n,
+    cell.is_active_hidden and cell.is_active_sensitive as is_guarded,
+    coalesce(cell.shown_active, cell.active_high, cell.eligible) as at_most
+  from counted
+  cross join through
+  inner join {{ ref("int_use_cell") }} as cell
+    on cell.tool_key = counted.tool_key
+    and cell.org_level = 'district'
+    and cell.dimension = 'all_students'
+    and cell.week_start_on between {{ days_after("through.recent_from", -6) }} and through.data_complete_through
+
+),
+
+known_week_before as (
+
+  select
+    counted.tool_key,
+    counted.students_before as counted,
+    cell.minimum_n,
+    cell.is_active_hidden and cell.is_active_sensitive as is_guarded,
+    coalesce(cell.shown_active, cell.active_high, cell.eligible) as at_most
+  from counted
+  cross join through
+  inner join {{ ref("int_use_cell") }} as cell
+    on cell.tool_key = counted.tool_key
+    and cell.org_level = 'district'
+    and cell.dimension = 'all_students'
+    and cell.week_start_on between {{ days_after("through.before_from", -6) }} and {{ days_after("through.recent_from", -1) }}
+
+),
+
+telling as (
+
+  {{ telling_counts("known_week", ["tool_key"]) }}
+  union
+  {{ telling_counts("known_week_before", ["tool_key"]) }}
+
+),
+
 large as (
 
-  select counted.*, first_seen.first_seen_on
+  select
+    counted.* exclude (students, students_before),
+    case
+      when enrolled.students - counted.students >= district.minimum_n and telling.tool_key is null then counted.students
+    end as students,
+    case
+      when enrolled.students - counted.students >= district.minimum_n
+        and counted.students_before >= district.minimum_n
+        and enrolled.students - counted.students_before >= district.minimum_n
+        and telling.tool_key is null
+        then counted.students_before
+    end as students_before,
+    case
+      when enrolled.students - counted.students < district.minimum_n or telling.tool_key is not null then 'complementary'
+      when counted.students_before < district.minimum_n then 'small_count_low'
+      when enrolled.students - counted.students_before < district.minimum_n then 'small_count_high'
+    end as suppression_reason,
+    first_seen.first_seen_on
   from counted
   inner join first_seen
     on first_seen.host is not distinct from counted.host and first_seen.tool_key is not distinct from counted.tool_key
   cross join district
+  cross join enrolled
+  left join telling on telling.tool_key = counted.tool_key
   where counted.students >= district.minimum_n
 
 ),
@@ -108,11 +182,9 @@ select
   cast(large.events as bigint) as events,
   cast(large.students as bigint) as students,
   cast(large.schools as bigint) as schools,
-  cast(case when large.students_before >= district.minimum_n then large.students_before end as bigint)
-    as students_previous_4_weeks,
-  case when large.students_before >= district.minimum_n then large.students / cast(large.students_before as double) end
-    as growth_ratio,
-  case when large.students_before < district.minimum_n then 'small_count_low' end as suppression_reason,
+  cast(large.students_before as bigint) as students_previous_4_weeks,
+  large.students / cast(large.students_before as double) as growth_ratio,
+  large.suppression_reason,
   through.data_complete_through
 from large
 cross join district

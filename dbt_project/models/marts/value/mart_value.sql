@@ -140,6 +140,43 @@ has_usage_source as (
 
 ),
 
+dated as (
+
+  select contract.*, through.data_complete_through from contract cross join through
+
+),
+
+idle as (
+
+  {{ contract_idle("dated") }}
+
+),
+
+-- Each contract's users beside the weeks that mart_adoption tells of the tool.
+known_week as (
+
+  select
+    contract.contract_key,
+    cell.minimum_n,
+    active.active_students as counted,
+    cell.is_active_hidden and cell.is_active_sensitive as is_guarded,
+    coalesce(cell.shown_active, cell.active_high, cell.eligible) as at_most
+  from contract
+  inner join active on active.contract_key = contract.contract_key
+  inner join {{ ref("int_use_cell") }} as cell
+    on cell.tool_key = contract.tool_key
+    and cell.org_level = 'district'
+    and cell.dimension = 'all_students'
+    and cell.week_start_on between {{ days_after("contract.period_starts_on", -6) }} and contract.period_ends_on
+
+),
+
+telling as (
+
+  {{ telling_counts("known_week", ["contract_key"]) }}
+
+),
+
 measured as (
 
   select
@@ -152,10 +189,20 @@ measured as (
     case
       when contract.tool_key is null then 'tool_not_in_catalogue'
       when not has_usage_source.is_there then 'no_usage_source'
+      -- Nobody on any day of the period, and for so long that mart_unused_tool says so: 0 tells of no single child.
+      when active.active_students is null
+        and idle.weeks_without_use >= district.unused_weeks
+        and (idle.last_used_on is null or idle.last_used_on < contract.period_starts_on)
+        and (contract.seats > 0 or contract.price_usd > 0)
+        then null
       when coalesce(active.active_students, 0) < district.minimum_n then 'small_count_low'
       when contract.price_basis = 'site'
         and coalesce(eligible.eligible_students, 0) - coalesce(active.active_students, 0) < district.minimum_n
         then 'small_count_high'
+      -- Seats say nothing of who is meant to use them, but mart_adoption does. More users than those: others use it too.
+      when coalesce(eligible.eligible_students, 0) - active.active_students between 0 and district.minimum_n - 1
+        then 'small_count_high'
+      when telling.contract_key is not null then 'complementary'
     end as suppression_reason,
     contract.price_basis = 'per_seat' and contract.seats > 0 as has_seats
   from contract
@@ -164,6 +211,8 @@ measured as (
   left join cost on cost.contract_key = contract.contract_key
   left join active on active.contract_key = contract.contract_key
   left join hours on hours.contract_key = contract.contract_key
+  left join idle on idle.contract_key = contract.contract_key
+  left join telling on telling.contract_key = contract.contract_key
   left join eligible on eligible.contract_key = contract.contract_key
 
 ),
@@ -173,9 +222,11 @@ shown as (
   select
     *,
     suppression_reason is null as is_shown,
-    -- What is known of a small count is its end: of so few, waste is at least what it would be were they n - 1.
+    -- What is known of a small count is its end: of so few, waste is at least what it would be were they n - 1; of nearly all
+    -- that seats are for, what it would be were they all.
     case
       when suppression_reason = 'small_count_low' then (select minimum_n - 1 from district)
+      when suppression_reason = 'small_count_high' and has_seats then eligible_students
       when suppression_reason is null then active_students
     end as active_at_most
   from measured
@@ -198,7 +249,8 @@ select
   cast(case when shown.is_shown and shown.has_seats then shown.active_students end as bigint) as seats_used,
   case when shown.is_shown and shown.has_seats then shown.active_students / cast(shown.seats as double) end as utilisation_rate,
   cast(case when shown.is_shown then shown.active_students end as bigint) as active_students,
-  case when shown.is_shown then cast(shown.cost_usd as double) / shown.active_students end as cost_per_active_student_usd,
+  case when shown.is_shown and shown.active_students > 0 then cast(shown.cost_usd as double) / shown.active_students end
+    as cost_per_active_student_usd,
   case when shown.is_shown then shown.active_hours end as active_hours,
   case when shown.is_shown then shown.minutes_method end as minutes_method,
   case when shown.is_shown and shown.active_hours > 0 then cast(shown.cost_usd as double) / shown.active_hours end
