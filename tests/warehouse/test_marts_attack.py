@@ -16,7 +16,7 @@ from lake import DISTRICT, Lake
 from marts_district import TOOLS, build_marts, make_district, rows_of
 from reader import ANY_TOOL, Known, Reader, Statement, adoption_statements, needed_values
 
-SAMPLE = 300
+SAMPLE = 100
 N, ROUNDING = 10, 2  # the base of rounding is 5 where n is 10
 
 
