@@ -62,10 +62,8 @@ class Attack:
         needed: Mapping[Hashable, int],
         block: Callable[[Hashable], Hashable],
         shared: Iterable[Hashable],
-        *,
-        at_most: int | None = None,
     ) -> dict[Hashable, tuple[int, int]]:
-        """Targets with fewer possible values than `needed`, and their ranges; looks no further than `at_most` of them.
+        """Targets with fewer possible values than `needed`, and their ranges.
 
         Any table that agrees with what was published is a witness for every target at once, so few are looked at
         alone: first come corners of the whole in random directions; then, around the mean of those, corners of one
@@ -101,8 +99,6 @@ class Attack:
             ends = program.least(target), program.most(target)
             if possible_values(ends) < needed[target]:
                 found[target] = ends
-            if len(found) == at_most:
-                break
         return found
 
 
