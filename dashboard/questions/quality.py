@@ -134,7 +134,7 @@ def _picture(context: Context, history: pd.DataFrame) -> None:
     if history.empty:
         st.caption("The history begins with the next check run: a snapshot holds the runs before its own.")
         return
-    runs = history.groupby("snapshot_id")["checked_at"].max().sort_values().tail(RUNS)
+    runs = history.groupby("snapshot_id")["checked_at"].max().sort_index().tail(RUNS)
     place = {snapshot: number for number, snapshot in enumerate(runs.index)}
     kept = history[history["snapshot_id"].isin(place)]
     result = kept["is_success"].map({True: "holds", False: "fails"})

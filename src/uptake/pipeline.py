@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -36,6 +36,7 @@ from uptake.sources.registry import KINDS, open_source
 
 # The warehouse and the checks take seconds to import: a pull needs neither.
 if TYPE_CHECKING:
+    from uptake.quality.run import Checker
     from uptake.quality.summary import CheckSummary
     from uptake.retention import Pruned
     from uptake.warehouse.dbt import BuildSummary
@@ -455,26 +456,35 @@ def build(project: Project, district_id: str, *, full_refresh: bool = False, run
     return summary
 
 
-def check(project: Project, district_id: str, *, run_id: str | None = None) -> CheckSummary:
+def checker(project: Project, district_id: str) -> Checker:
+    """A checker that gets ready beside what is done before `check`. Leaving its context writes the pages."""
+    from uptake.quality.run import Checker  # noqa: PLC0415
+
+    return Checker(project, project.district(district_id))
+
+
+def check(project: Project, district_id: str, *, run_id: str | None = None, by: Checker | None = None) -> CheckSummary:
     """Make a candidate snapshot of what was built and hold it to the expectations.
 
+    by: a checker that was started earlier; it has the verdict then, and writes the pages when its context is left.
     A failed critical expectation is in the summary, not an error: `publish` is what refuses.
     """
-    from uptake.quality.run import run_checks  # noqa: PLC0415
     from uptake.warehouse.snapshot import make_candidate  # noqa: PLC0415
 
     district = project.district(district_id)
     run_id = run_id or new_run_id()
-    with _recorded(project, district, "check", run_id) as record:
+    with _recorded(project, district, "check", run_id) as record, ExitStack() as stack:
+        by = by or stack.enter_context(checker(project, district_id))
         started = time.monotonic()
         candidate = make_candidate(project, district, run_id)
         candidate_seconds = time.monotonic() - started
-        summary = run_checks(project, district, candidate, run_id)
+        summary = by.run(candidate, run_id)
         failed = len(summary.failed_critical) + len(summary.failed_warning)
         record.details = {
             "snapshot": candidate.id,
             "candidate_seconds": round(candidate_seconds, 2),
             "passed": summary.passed,
+            "carried_over": summary.carried_over,
             "failed_critical": [failure.check_id for failure in summary.failed_critical],
             "failed_warning": [failure.check_id for failure in summary.failed_warning],
         }
@@ -531,9 +541,10 @@ def run(
         except UptakeError as error:
             errors.append(error)
             told(error)
-    told(build(project, district_id, run_id=run_id))
-    told(check(project, district_id, run_id=run_id))
-    snapshot = publish(project, district_id, run_id=run_id)
+    with checker(project, district_id) as by:
+        told(build(project, district_id, run_id=run_id))
+        told(check(project, district_id, run_id=run_id, by=by))
+        snapshot = publish(project, district_id, run_id=run_id)
     if errors:
         raise _worst(errors)
     return snapshot

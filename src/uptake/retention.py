@@ -104,8 +104,8 @@ def _old_check(district: District, before: datetime) -> ColumnElement[bool]:
     shown = (
         select(CheckResult.snapshot_id)
         .where(CheckResult.district == district.id)
-        .group_by(CheckResult.snapshot_id)
-        .order_by(func.max(CheckResult.checked_at).desc())
+        .distinct()
+        .order_by(CheckResult.snapshot_id.desc())
         .limit(SHOWN_RUNS)
     )
     return (

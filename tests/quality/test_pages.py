@@ -9,7 +9,9 @@ from uptake.quality.suite import Result
 AT = datetime(2026, 4, 14, 12, 30, tzinfo=UTC)
 
 
-def result(check_id: str, *, is_success: bool, severity: str = "critical") -> Result:
+def result(
+    check_id: str, *, is_success: bool, severity: str = "critical", checked_at: datetime = AT, run_name: str = "b"
+) -> Result:
     return Result(
         check_id=check_id,
         area=check_id.split(".", maxsplit=1)[0],
@@ -24,6 +26,8 @@ def result(check_id: str, *, is_success: bool, severity: str = "critical") -> Re
         unexpected_rows=2,
         query="SELECT 1 FROM {batch} WHERE a < b",
         batch="mart_value",
+        checked_at=checked_at,
+        run_name=run_name,
     )
 
 
@@ -48,6 +52,19 @@ def test_the_index_answers_first_and_shows_what_failed_before_what_passed(tmp_pa
     assert page.count("To mend it:") == 2
     assert 'href="runs/a.html"' in page
     assert 'href="../runs/a.html"' in (tmp_path / "runs" / "b.html").read_text()
+
+
+def test_what_was_carried_over_says_when_it_was_found(tmp_path: Path) -> None:
+    old = tmp_path / "validations" / "marts" / "leaders" / "mart_value" / "a" / "time" / "batch.html"
+    old.parent.mkdir(parents=True)
+    old.write_text("Great Expectations")
+    run = Run("b", AT, 2, 0, 0)
+    carried = result("marts.fine", is_success=True, checked_at=datetime(2026, 4, 13, 9, 5, tzinfo=UTC), run_name="a")
+    write_run(tmp_path, "Maple", run, [carried, result("privacy.new", is_success=True)], [run])
+    page = (tmp_path / "index.html").read_text()
+    assert "2 of 2 checks passed. 1 of them were not asked again" in page
+    assert page.count("Found 2026-04-13 09:05 UTC; nothing that this check reads has changed since.") == 1
+    assert 'href="validations/marts/leaders/mart_value/a/time/batch.html"' in page
 
 
 def test_pages_of_runs_that_are_no_longer_listed_go(tmp_path: Path) -> None:

@@ -89,6 +89,73 @@ def test_a_sound_candidate_is_published_and_a_broken_one_is_not(project: Project
     assert {row.run_id for row in history(project)} == {"run-1", "run-2"}
 
 
+def suites_run(project: Project) -> dict[str, set[str]]:
+    """By snapshot, the suites that Great Expectations really ran on it."""
+    found: dict[str, set[str]] = {}
+    stores = project.state_dir / "checks" / "maple"
+    for file in stores.rglob("*.json"):
+        found.setdefault(file.parent.parent.name, set()).add(
+            ".".join(file.parent.parent.parent.relative_to(stores).parts)
+        )
+    return found
+
+
+CANARIES = {"canary.leaders.canary", "canary.restricted.canary"}
+# They ask which tables and columns there are, which the content of no table says.
+ALWAYS = CANARIES | {"privacy.leaders.columns", "marts.leaders.tables"}
+
+
+def test_only_what_reads_a_changed_table_is_asked_again(project: Project, small_district: ModuleType) -> None:
+    first, everything = checked(project)
+    assert everything.carried_over == 0
+    again, same = checked(project, "run-2")
+    assert suites_run(project)[again.id] == ALWAYS
+    assert same.passed == everything.passed and same.carried_over > 80
+
+    # One value; a suite of another table reads it too.
+    sql = small_district.TABLES["mart_reconciliation"][1].replace("'users' AS resource", "'orgs' AS resource")
+    small_district.write_warehouse(project, mart_reconciliation=sql)
+    third, noticed = checked(project, "run-3")
+    asked = suites_run(project)[third.id] - ALWAYS
+    assert {"reconciliation.leaders.mart_reconciliation", "reconciliation.leaders.mart_source_health"} <= asked
+    assert all("mart_reconciliation" in name or name == "reconciliation.leaders.mart_source_health" for name in asked)
+    failed = {check.check_id for check in noticed.failed_critical}
+    assert failed == {"reconciliation.mart_source_health.every_resource_reconciled"}
+
+    # What failed is asked again, also where nothing changed.
+    fourth, still = checked(project, "run-4")
+    assert {check.check_id for check in still.failed_critical} == failed
+    assert suites_run(project)[fourth.id] == ALWAYS | {"reconciliation.leaders.mart_source_health"}
+
+    # History and pages say when each check really ran.
+    rows = {(row.snapshot_id, row.check_id): row for row in history(project)}
+    kept, new = "marts.mart_value.key_unique", "reconciliation.mart_source_health.every_resource_reconciled"
+    assert rows[fourth.id, kept].checked_at == rows[first.id, kept].checked_at
+    assert rows[fourth.id, new].checked_at > rows[third.id, new].checked_at
+    page = (project.data_docs / "maple" / "index.html").read_text()
+    assert f"{still.carried_over} of them were not asked again" in page
+    assert page.count("nothing that this check reads has changed since") == still.carried_over
+    assert f"validations/marts/leaders/mart_value/{first.id}/" in page
+
+    # A changed setting of the district changes the checks that hold it.
+    settings = project.district("maple").privacy
+    district = project.district("maple").model_copy(update={"privacy": settings.model_copy(update={"minimum_n": 11})})
+    candidate = make_candidate(project, district, "run-5")
+    run_checks(project, district, candidate, "run-5")
+    asked = suites_run(project)[candidate.id]
+    assert "privacy.leaders.mart_value" in asked and "marts.leaders.mart_value" not in asked
+
+
+def test_a_check_that_died_leaves_nothing_to_carry_over(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked(project)
+    memory = project.state_dir / "checks" / "maple.json"
+    assert memory.exists()
+    monkeypatch.setattr(run.sys, "executable", "/bin/false")
+    _, broken = checked(project, "run-2")
+    assert [check.check_id for check in broken.failed_critical] == ["checker.works"]
+    assert not memory.exists()
+
+
 def test_expectations_are_found_or_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (run.expectations_dir() / "privacy.py").exists()
     monkeypatch.setenv(run.EXPECTATIONS_VARIABLE, str(tmp_path))
@@ -97,7 +164,7 @@ def test_expectations_are_found_or_asked_for(tmp_path: Path, monkeypatch: pytest
 
 
 def test_checking_again_replaces_the_rows_of_the_same_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "_ask", lambda *_: [run._broken("x", "y")])
+    monkeypatch.setattr(run.Checker, "_ask", lambda _, candidate: [run._broken(candidate, "x", "y")])
     candidate, _ = checked(project)
     run_checks(project, project.district("maple"), candidate, "run-1")
     assert len(history(project)) == 1

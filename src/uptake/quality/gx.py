@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from urllib.parse import quote, urlencode
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
-from great_expectations.checkpoint import CheckpointResult
 from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
 from great_expectations.core.batch_definition import BatchDefinition
 from great_expectations.core.run_identifier import RunIdentifier
@@ -30,8 +30,12 @@ from great_expectations.data_context.types.base import (
     InMemoryStoreBackendDefaults,
     ProgressBarsConfig,
 )
+from great_expectations.data_context.types.resource_identifiers import (
+    ExpectationSuiteIdentifier,
+    ValidationResultIdentifier,
+)
 from great_expectations.datasource.fluent import SQLDatasource
-from great_expectations.datasource.fluent.sql_datasource import QueryAsset, TableAsset
+from great_expectations.datasource.fluent.sql_datasource import QueryAsset
 from great_expectations.execution_engine import sqlalchemy_execution_engine
 
 from uptake.errors import PermanentError
@@ -45,57 +49,80 @@ WHOLE = "whole"
 _SITE = "site"
 _DIALECTS = "_PERSISTED_CONNECTION_DIALECTS"
 
+Outcome = dict[ValidationResultIdentifier, ExpectationSuiteValidationResult]
+
 
 class CheckerBroken(PermanentError):
     """A canary misbehaved, or an expectation gave no result: nothing that the checker said can be believed."""
 
 
 def validate(
-    files: Mapping[Audience, Path], suites: Sequence[Suite], *, stores: Path, site: Path, run_name: str
+    files: Mapping[Audience, Path],
+    suites: Sequence[Suite],
+    *,
+    stores: Path,
+    site: Path,
+    run_name: str,
+    carried: Collection[str] = (),
+    answer: Callable[[list[Result]], None] = lambda results: None,
 ) -> list[Result]:
-    """Run all suites in one checkpoint, keep the last runs in `stores`, and renew its pages in `site`.
+    """Run the suites and the canaries, keep the last runs in `stores`, and renew the pages of these suites in `site`.
 
+    carried: names of suites that were asked before and stand; their pages stay.
+    answer: is given the results before the pages are written, which nobody who waits for a verdict needs.
     Raises CheckerBroken when a canary misbehaves or the number of results is not the number of expectations.
     """
     _keep_connection()
-    asked = [check_id(expectation) for suite in suites for expectation in suite.expectations]
-    if len(asked) != len(set(asked)):
-        raise ValueError(f"check ids are not unique: {sorted({one for one in asked if asked.count(one) > 1})}")
-    _forget(stores, site)
+    asked = insist_on_ids(suites)
+    _forget(stores, site, {*carried, *(suite.name for suite in suites)})
     with _context(stores, site) as context:
-        validations = {}
+        run_id = RunIdentifier(run_name=run_name)
+        outcome: Outcome = {}
+        found: list[Result] = []
         for audience, file in files.items():
             canaries = Suite("canary", audience, "canary", _canaries(), query=CANARY_ROWS)
             asked_here = [canaries, *(suite for suite in suites if suite.audience == audience)]
             # Whole: with each asset that is added to a source by itself, all of its settings are written again.
             source = context.data_sources.add_sql(_source(audience, file, asked_here))
             for suite in asked_here:
-                definition = context.validation_definitions.add(
-                    gx.ValidationDefinition(
-                        name=suite.name,
-                        data=source.get_asset(suite.name).get_batch_definition(WHOLE),
-                        suite=context.suites.add(
-                            gx.ExpectationSuite(name=suite.name, expectations=list(suite.expectations))
-                        ),
-                    )
-                )
-                validations[suite.name] = (suite, definition)
-        checkpoint = context.checkpoints.add(
-            gx.Checkpoint(
-                name="candidate",
-                validation_definitions=[definition for _, definition in validations.values()],
-                # No values: a page of the static site must not repeat what a check exists to keep out of sight.
-                result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
-            )
-        )
-        outcome = checkpoint.run(run_id=RunIdentifier(run_name=run_name))
-        found = list(_results(outcome, {name: suite for name, (suite, _) in validations.items()}))
+                identifier, validation = _validation(context, source, suite, run_id)
+                outcome[identifier] = validation
+                found += _results(suite, validation, run_id)
+        results = [result for result in found if result.area != "canary"]
+        _believe(found, files)
+        if sorted(result.check_id for result in results) != asked:
+            raise CheckerBroken(f"{len(asked)} expectations were asked and {len(results)} answered")
+        answer(results)
         _build_pages(context, outcome, site, run_name)
-    results = [result for result in found if result.area != "canary"]
-    _believe(found, files)
-    if sorted(result.check_id for result in results) != sorted(asked):
-        raise CheckerBroken(f"{len(asked)} expectations were asked and {len(results)} answered")
     return results
+
+
+def insist_on_ids(suites: Sequence[Suite]) -> list[str]:
+    """The ids of all checks, in order. Raises ValueError when two have the same."""
+    asked = sorted(check_id(expectation) for suite in suites for expectation in suite.expectations)
+    if len(asked) != len(set(asked)):
+        raise ValueError(f"check ids are not unique: {sorted({one for one in asked if asked.count(one) > 1})}")
+    return asked
+
+
+def _validation(
+    context: EphemeralDataContext, source: SQLDatasource, suite: Suite, run_id: RunIdentifier
+) -> tuple[ValidationResultIdentifier, ExpectationSuiteValidationResult]:
+    """One suite's own validation. A checkpoint over all of them would compare each with its stored copy five times."""
+    definition = context.validation_definitions.add(
+        gx.ValidationDefinition(
+            name=suite.name,
+            data=source.get_asset(suite.name).get_batch_definition(WHOLE),
+            suite=context.suites.add(gx.ExpectationSuite(name=suite.name, expectations=list(suite.expectations))),
+        )
+    )
+    validation = definition.run(
+        # No values: a page of the static site must not repeat what a check exists to keep out of sight.
+        result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
+        run_id=run_id,
+    )
+    name = ExpectationSuiteIdentifier(suite.name)
+    return ValidationResultIdentifier(name, run_id, validation.batch_id), validation
 
 
 def _source(audience: Audience, file: Path, suites: Sequence[Suite]) -> SQLDatasource:
@@ -110,9 +137,8 @@ def _source(audience: Audience, file: Path, suites: Sequence[Suite]) -> SQLDatas
         connection_string=f"duckdb:///{file}?{settings}",
         create_temp_table=False,
         assets=[
-            QueryAsset(name=suite.name, query=suite.query, batch_definitions=whole)
-            if suite.query
-            else TableAsset(name=suite.name, table_name=suite.table, batch_definitions=whole)
+            # A table too is asked for as a query: its columns then come with its rows, not from a slow look-up.
+            QueryAsset(name=suite.name, query=_batch(suite), batch_definitions=whole)
             for suite in suites
         ],
     )
@@ -185,18 +211,17 @@ def _believe(found: Sequence[Result], files: Mapping[Audience, Path]) -> None:
             )
 
 
-def _results(outcome: CheckpointResult, suites: Mapping[str, Suite]) -> Iterator[Result]:
-    for validation in outcome.run_results.values():
-        suite = suites[_suite_name(validation)]
-        for result in validation.results:
-            yield _result(suite, result)
+def _batch(suite: Suite) -> str:
+    return suite.query or f'SELECT * FROM "{suite.table}"'
 
 
-def _suite_name(validation: ExpectationSuiteValidationResult) -> str:
-    return str(validation.suite_name)
+def _results(suite: Suite, validation: ExpectationSuiteValidationResult, run_id: RunIdentifier) -> Iterator[Result]:
+    checked_at = datetime.now(UTC)
+    for result in validation.results:
+        yield _result(suite, result, checked_at, str(run_id.run_name))
 
 
-def _result(suite: Suite, result: ExpectationValidationResult) -> Result:
+def _result(suite: Suite, result: ExpectationValidationResult, checked_at: datetime, run_name: str) -> Result:
     asked = result.expectation_config
     if asked is None:
         raise CheckerBroken("a result came without the expectation it belongs to")
@@ -227,7 +252,9 @@ def _result(suite: Suite, result: ExpectationValidationResult) -> Result:
         observed=observed,
         unexpected_rows=int(unexpected) if unexpected is not None else None,
         query=asked.kwargs.get("unexpected_rows_query"),
-        batch=f"({suite.query or f'SELECT * FROM {suite.table}'}) AS batch",
+        batch=f"({_batch(suite)}) AS batch",
+        checked_at=checked_at,
+        run_name=run_name,
     )
 
 
@@ -277,29 +304,41 @@ def _folder(path: Path) -> dict[str, str]:
     return {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(path)}
 
 
-def _forget(stores: Path, site: Path) -> None:
-    """Keep the results and pages of the last runs, and no page of a suite that is no longer asked."""
-    runs: dict[str, set[Path]] = {}
+def _forget(stores: Path, site: Path, asked: Collection[str]) -> None:
+    """Keep the results and pages of the last runs and, of each suite that is still asked, of its last one, which may be
+    older. No page of a suite that is no longer asked."""
+    runs: dict[Path, set[Path]] = {}
     for file in stores.rglob("*.json"):
-        runs.setdefault(file.parent.name, set()).add(file.parent.parent)  # <suite>/<run name>/<run time>/<batch>.json
-    for run in sorted(runs)[: -(KEEP_RUNS - 1)]:
-        for folder in runs[run]:
-            shutil.rmtree(folder)
-            shutil.rmtree(site / "validations" / folder.relative_to(stores), ignore_errors=True)
-    shutil.rmtree(site / "expectations", ignore_errors=True)
+        run = file.parent.parent  # <suite>/<run name>/<run time>/<batch>.json
+        runs.setdefault(run.parent, set()).add(run)
+    last = sorted({run.name for found in runs.values() for run in found})[-(KEEP_RUNS - 1) :]
+    for suite, found in runs.items():
+        stays = {max(found)} if _name(suite.relative_to(stores)) in asked else set()
+        for run in found - stays:
+            if run.name not in last:
+                shutil.rmtree(run)
+                shutil.rmtree(site / "validations" / run.relative_to(stores), ignore_errors=True)
+    for page in (site / "expectations").rglob("*.html"):
+        if _name(page.relative_to(site / "expectations").with_suffix("")) not in asked:
+            page.unlink()
 
 
-def _build_pages(context: EphemeralDataContext, outcome: CheckpointResult, site: Path, run_name: str) -> None:
+def _name(path: Path) -> str:
+    return ".".join(path.parts)
+
+
+def _build_pages(context: EphemeralDataContext, outcome: Outcome, site: Path, run_name: str) -> None:
     """Pages of this run. The canaries get none: a check that fails each time would frighten a reader.
 
     No index: `uptake.quality.pages` writes one that works without other hosts.
     """
     identifiers: list[Any] = [
-        identifier
-        for identifier in outcome.run_results
-        if not identifier.expectation_suite_identifier.name.startswith("canary.")
+        identifier for identifier in outcome if not identifier.expectation_suite_identifier.name.startswith("canary.")
     ]
+    if not identifiers:
+        return
     suites = [identifier.expectation_suite_identifier for identifier in identifiers]
     context.build_data_docs(site_names=[_SITE], resource_identifiers=[*identifiers, *suites], build_index=False)
-    for page in [*site.glob(f"validations/**/{run_name}/**/*.html"), *site.glob("expectations/**/*.html")]:
+    asked = [site / "expectations" / f"{suite.name.replace('.', '/')}.html" for suite in suites]
+    for page in [*site.glob(f"validations/**/{run_name}/**/*.html"), *asked]:
         make_local(page)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import Engine, delete, func, select
 
@@ -13,10 +12,11 @@ from uptake.quality.pages import Run
 from uptake.quality.suite import Result
 
 
-def record(
-    operations: Engine, *, district: str, snapshot_id: str, run_id: str, checked_at: datetime, results: Sequence[Result]
-) -> None:
-    """One row for each result. A run that is repeated on the same candidate replaces what it wrote before."""
+def record(operations: Engine, *, district: str, snapshot_id: str, run_id: str, results: Sequence[Result]) -> None:
+    """One row for each result, with the time at which it really ran: before the candidate, where it was carried over.
+
+    A run that is repeated on the same candidate replaces what it wrote before.
+    """
     with writing(operations) as session:
         session.execute(
             delete(CheckResult).where(
@@ -38,7 +38,7 @@ def record(
                 unexpected_rows=result.unexpected_rows,
                 description=result.description,
                 remedy=result.remedy,
-                checked_at=checked_at,
+                checked_at=result.checked_at,
             )
             for result in results
         )

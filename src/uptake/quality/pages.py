@@ -79,25 +79,30 @@ def write_run(site: Path, district_name: str, this: Run, results: Sequence[Resul
 
 
 def _page(site: Path, district_name: str, this: Run, results: Sequence[Result], runs: Sequence[Run], root: str) -> str:
+    carried = sum(result.run_name != this.snapshot_id for result in results)
     failed = [result for result in results if not result.is_success]
     passed = [result for result in results if result.is_success]
-    sections = _table("What failed", failed) if failed else ""
+    sections = _table("What failed", failed, this) if failed else ""
     for area, heading in AREAS.items():
         if found := [result for result in passed if result.area == area]:
-            sections += _table(heading, found) + _own_pages(site, this, area, root)
+            sections += _table(heading, found, this) + _own_pages(site, found, root)
     title = f"Do the numbers of {district_name} hold?"
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
-        f'<h1>{escape(title)}</h1><p class="answer">{_answer(this)}</p>'
+        f'<h1>{escape(title)}</h1><p class="answer">{_answer(this, carried)}</p>'
         f"<p><small>Candidate {escape(this.snapshot_id)}, checked {_moment(this.checked_at)}.</small></p>"
         f"{sections}{_earlier(runs, root)}</body></html>"
     )
 
 
-def _answer(run: Run) -> str:
+def _answer(run: Run, carried: int) -> str:
     asked = run.passed + run.failed_critical + run.failed_warning
     answer = f"{run.passed} of {asked} checks passed."
+    if carried:
+        answer += (
+            f" {carried} of them were not asked again, because nothing that they read has changed since they passed."
+        )
     if run.failed_critical:
         answer += (
             f' <span class="critical">{run.failed_critical} critical failed: this candidate is not published</span>'
@@ -110,33 +115,40 @@ def _answer(run: Run) -> str:
     return answer
 
 
-def _table(heading: str, results: Sequence[Result]) -> str:
+def _table(heading: str, results: Sequence[Result], run: Run) -> str:
     worst_first = sorted(results, key=lambda result: (result.severity != "critical", result.check_id))
     return (
         f"<h2>{escape(heading)}</h2><table><thead><tr><th>Result<th>What must hold<th>What was found</tr></thead>"
-        f"<tbody>{''.join(_row(result) for result in worst_first)}</tbody></table>"
+        f"<tbody>{''.join(_row(result, run) for result in worst_first)}</tbody></table>"
     )
 
 
-def _own_pages(site: Path, run: Run, area: str, root: str) -> str:
-    pages = sorted((site / "validations" / area).glob(f"*/*/{run.snapshot_id}/*/*.html"))
+def _own_pages(site: Path, results: Sequence[Result], root: str) -> str:
+    """Links to what Great Expectations wrote when these results came about."""
+    suites = sorted({(result.area, result.audience, result.table, result.run_name) for result in results})
     links = ", ".join(
-        f'<a href="{root}{page.relative_to(site).as_posix()}">{escape(" ".join(page.parts[-5:-3]))}</a>'
-        for page in pages
+        f'<a href="{root}{page.relative_to(site).as_posix()}">{escape(f"{audience} {table}")}</a>'
+        for area, audience, table, run_name in suites
+        for page in sorted((site / "validations" / area / audience / table / run_name).glob("*/*.html"))
     )
     return f"<p><small>Great Expectations' own pages: {links}</small></p>" if links else ""
 
 
-def _row(result: Result) -> str:
+def _row(result: Result, run: Run) -> str:
     verdict = "passed" if result.is_success else result.severity
     query = (
         f"<details><summary>SQL</summary><pre>{escape(result.query.strip())}</pre></details>" if result.query else ""
+    )
+    carried = (
+        ""
+        if result.run_name == run.snapshot_id
+        else f"<br><small>Found {_moment(result.checked_at)}; nothing that this check reads has changed since.</small>"
     )
     remedy = "" if result.is_success else f"<br><strong>To mend it:</strong> {escape(result.remedy)}"
     return (
         f'<tr><td class="{verdict}">{verdict if result.is_success else f"failed ({verdict})"}</td>'
         f"<td>{escape(result.description)}<br><code>{escape(result.check_id)}</code>{query}</td>"
-        f"<td>{escape(result.observed)}{remedy}</td></tr>"
+        f"<td>{escape(result.observed)}{carried}{remedy}</td></tr>"
     )
 
 

@@ -7,18 +7,20 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from uptake.config import District
 from uptake.errors import PermanentError
 from uptake.project import Project
 from uptake.quality import history, pages, summary
-from uptake.quality.suite import Columns, Facts, Result
+from uptake.quality.suite import Columns, Facts, Result, from_plain
 from uptake.quality.summary import CheckSummary, FailedCheck
+from uptake.warehouse import durable
 from uptake.warehouse.snapshot import AUDIENCES, Audience, Candidate
 
 EXPECTATIONS_VARIABLE = "UPTAKE_EXPECTATIONS"
@@ -27,39 +29,138 @@ SHOWN_ROWS = 3
 KEPT_PAGES = 20
 
 
+class Checker:
+    """The process that asks, for one check of one candidate. Use it as a context.
+
+    Started before there is anything to check, it imports its libraries beside whatever else is done. It gives the
+    verdict first and writes the pages of Great Expectations afterwards; leaving the context waits for them and writes
+    the index.
+    """
+
+    def __init__(self, project: Project, district: District, *, expectations: Path | None = None) -> None:
+        self._project = project
+        self._district = district
+        self._expectations = expectations or expectations_dir()
+        self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - see __exit__
+        self._worker = subprocess.Popen(
+            [sys.executable, "-m", "uptake.quality.worker"],
+            # Its imports take twice as long where nothing that was compiled is kept.
+            env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+            encoding="utf-8",
+        )
+        self._owes_pages = False
+        self._write_index: Callable[[], None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self._worker.stdin is not None and self._worker.stdout is not None
+        with suppress(BrokenPipeError):
+            self._worker.stdin.close()
+        if self._write_index is None:
+            self._worker.kill()
+        code = self._worker.wait()
+        self._worker.stdout.close()
+        said = self._last_said(code)
+        self._said.close()
+        if self._write_index is not None:
+            self._write_index()
+            if self._owes_pages and code != 0 and error[0] is None:
+                raise PermanentError(
+                    f"the pages of the checks could not be written: {said}",
+                    remedy="see whether the disk is full, then run `uptake check` again.",
+                    district=self._district.id,
+                )
+
+    def run(self, candidate: Candidate, run_id: str) -> CheckSummary:
+        """Run every suite that has to run; write history and the candidate's checks.json.
+
+        A failed check does not raise: publication does. A checker that cannot be trusted is a failed critical check
+        too, and the only one, so that nothing it said is believed.
+        """
+        checked_at = datetime.now(UTC)
+        results = _with_examples(candidate, self._ask(candidate))
+        history.record(
+            self._project.operations,
+            district=self._district.id,
+            snapshot_id=candidate.id,
+            run_id=run_id,
+            results=results,
+        )
+        failed = [result for result in results if not result.is_success]
+        verdict = CheckSummary(
+            snapshot_id=candidate.id,
+            passed=len(results) - len(failed),
+            carried_over=sum(result.run_name != candidate.id for result in results),
+            failed_critical=[_failed(result) for result in failed if _is_critical(result)],
+            failed_warning=[_failed(result) for result in failed if not _is_critical(result)],
+        )
+        summary.save(verdict, candidate.path)
+
+        def write_index() -> None:
+            this = pages.Run(
+                candidate.id, checked_at, verdict.passed, len(verdict.failed_critical), len(verdict.failed_warning)
+            )
+            runs = history.recent_runs(self._project.operations, self._district.id, limit=KEPT_PAGES)
+            pages.write_run(self._project.data_docs / self._district.id, self._district.name, this, results, runs)
+
+        self._write_index = write_index
+        return verdict
+
+    def _ask(self, candidate: Candidate) -> list[Result]:
+        """Everything that was found; what the suites found is kept for the next run, unless it cannot be believed."""
+        assert self._worker.stdin is not None and self._worker.stdout is not None
+        memory = self._project.state_dir / "checks" / f"{self._district.id}.json"
+        request = {
+            "expectations": str(self._expectations),
+            "facts": asdict(facts_of(self._district, candidate)),
+            "files": {audience: str(candidate.file(audience)) for audience in AUDIENCES},
+            "digests": candidate.manifest["digests"],
+            "kept": _kept(memory),
+            "stores": str(self._project.state_dir / "checks" / self._district.id),
+            "site": str(self._project.data_docs / self._district.id),
+            "run_name": candidate.id,
+        }
+        memory.unlink(missing_ok=True)  # until this run has an answer: one that dies leaves nothing to carry over
+        with suppress(BrokenPipeError):
+            self._worker.stdin.write(json.dumps(request) + "\n")
+            self._worker.stdin.flush()
+        answer = self._worker.stdout.readline()
+        if not answer:
+            last = self._last_said(self._worker.wait())
+            return [_broken(candidate, last, "run `uptake check` again; if it stays, run `uptake doctor`.")]
+        said: dict[str, Any] = json.loads(answer)
+        if "broken" in said:
+            return [_broken(candidate, said["broken"], said["remedy"])]
+        self._owes_pages = True
+        durable.write_json(memory, {"suites": [one for one in said["suites"] if one["fingerprint"] is not None]})
+        return [from_plain(result) for one in said["suites"] for result in one["results"]]
+
+    def _last_said(self, code: int) -> str:
+        self._said.seek(0)
+        said = self._said.read().partition("nanobind: leaked")[0]  # DuckDB's noise at the end of its process
+        return (said.strip().splitlines()[-1:] or [f"it ended with {code}"])[0]
+
+
 def run_checks(
     project: Project, district: District, candidate: Candidate, run_id: str, *, expectations: Path | None = None
 ) -> CheckSummary:
-    """Run every suite on the candidate's files; write history, the static site and the candidate's checks.json.
+    """Check the candidate with a checker of its own, pages included."""
+    with Checker(project, district, expectations=expectations) as checker:
+        return checker.run(candidate, run_id)
 
-    A failed check does not raise: publication does. A checker that cannot be trusted is a failed critical check too,
-    and the only one, so that nothing it said is believed.
-    """
-    checked_at = datetime.now(UTC)
-    facts = facts_of(district, candidate)
-    results = _ask(project, district, candidate, facts, expectations or expectations_dir())
-    results = _with_examples(candidate, results)
-    history.record(
-        project.operations,
-        district=district.id,
-        snapshot_id=candidate.id,
-        run_id=run_id,
-        checked_at=checked_at,
-        results=results,
-    )
-    verdict = CheckSummary(
-        snapshot_id=candidate.id,
-        passed=sum(result.is_success for result in results),
-        failed_critical=[_failed(result) for result in results if not result.is_success and _is_critical(result)],
-        failed_warning=[_failed(result) for result in results if not result.is_success and not _is_critical(result)],
-    )
-    summary.save(verdict, candidate.path)
-    this = pages.Run(
-        candidate.id, checked_at, verdict.passed, len(verdict.failed_critical), len(verdict.failed_warning)
-    )
-    runs = history.recent_runs(project.operations, district.id, limit=KEPT_PAGES)
-    pages.write_run(project.data_docs / district.id, district.name, this, results, runs)
-    return verdict
+
+def _kept(memory: Path) -> list[dict[str, Any]]:
+    try:
+        kept: list[dict[str, Any]] = json.loads(memory.read_text(encoding="utf-8"))["suites"]
+    except FileNotFoundError:
+        return []
+    return kept
 
 
 def expectations_dir() -> Path:
@@ -97,41 +198,7 @@ def facts_of(district: District, candidate: Candidate) -> Facts:
     )
 
 
-def _ask(project: Project, district: District, candidate: Candidate, facts: Facts, expectations: Path) -> list[Result]:
-    with tempfile.TemporaryDirectory(prefix="uptake-check-") as folder:
-        request, answer = Path(folder, "request.json"), Path(folder, "answer.json")
-        request.write_text(
-            json.dumps(
-                {
-                    "expectations": str(expectations),
-                    "facts": asdict(facts),
-                    "files": {audience: str(candidate.file(audience)) for audience in AUDIENCES},
-                    "stores": str(project.state_dir / "checks" / district.id),
-                    "site": str(project.data_docs / district.id),
-                    "run_name": candidate.id,
-                }
-            ),
-            encoding="utf-8",
-        )
-        worker = subprocess.run(
-            [sys.executable, "-m", "uptake.quality.worker", request, answer],
-            # Its imports take twice as long where nothing that was compiled is kept.
-            env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if not answer.exists():
-            said_last = worker.stderr.partition("nanobind: leaked")[0]  # DuckDB's noise at the end of its process
-            last = said_last.strip().splitlines()[-1:] or [f"it ended with {worker.returncode}"]
-            return [_broken(last[0], "run `uptake check` again; if it stays, run `uptake doctor`.")]
-        said: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-    if "broken" in said:
-        return [_broken(said["broken"], said["remedy"])]
-    return [Result(**result) for result in said["results"]]
-
-
-def _broken(what: str, remedy: str) -> Result:
+def _broken(candidate: Candidate, what: str, remedy: str) -> Result:
     return Result(
         check_id=CHECKER,
         area="checker",
@@ -146,6 +213,8 @@ def _broken(what: str, remedy: str) -> Result:
         unexpected_rows=None,
         query=None,
         batch="",
+        checked_at=datetime.now(UTC),
+        run_name=candidate.id,
     )
 
 

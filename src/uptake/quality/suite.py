@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from uptake.warehouse.snapshot import Audience
@@ -47,7 +48,11 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one expectation found. `query` is its SQL where it has one: the rows that should not be there."""
+    """What one expectation found. `query` is its SQL where it has one: the rows that should not be there.
+
+    checked_at: when it really ran; run_name: on which candidate. That may be an earlier one than the candidate in hand,
+    where nothing that it reads has changed since (`uptake.quality.unchanged`).
+    """
 
     check_id: str
     area: str
@@ -62,6 +67,17 @@ class Result:
     unexpected_rows: int | None
     query: str | None
     batch: str  # what `{batch}` stands for in `query`
+    checked_at: datetime
+    run_name: str
+
+
+def to_plain(result: Result) -> dict[str, Any]:
+    """As JSON can hold it; `from_plain` reads it."""
+    return asdict(result) | {"checked_at": result.checked_at.isoformat()}
+
+
+def from_plain(plain: Mapping[str, Any]) -> Result:
+    return Result(**{**plain, "checked_at": datetime.fromisoformat(plain["checked_at"])})
 
 
 def check(

@@ -28,10 +28,13 @@ class FailedCheck:
 
 @dataclass(frozen=True, slots=True)
 class CheckSummary:
+    """carried_over: how many of those that passed were not asked again, since nothing that they read has changed."""
+
     snapshot_id: str
     passed: int
     failed_critical: list[FailedCheck] = field(default_factory=list)
     failed_warning: list[FailedCheck] = field(default_factory=list)
+    carried_over: int = 0
 
     @property
     def is_publishable(self) -> bool:
@@ -51,6 +54,7 @@ def load(folder: Path) -> CheckSummary:
     return CheckSummary(
         snapshot_id=found["snapshot_id"],
         passed=found["passed"],
+        carried_over=found["carried_over"],
         failed_critical=[FailedCheck(**check) for check in found["failed_critical"]],
         failed_warning=[FailedCheck(**check) for check in found["failed_warning"]],
     )

@@ -51,6 +51,18 @@ def table_exists(connection: duckdb.DuckDBPyConnection, schema: str, name: str) 
     return first_row(connection, query, [schema, name]) is not None
 
 
+def content_of(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[int, str, str]:
+    """Rows of a relation, and two digests of them that do not depend on their order.
+
+    The hash of a row depends on the place of each value in it; a row that is there twice counts twice.
+    """
+    query = (
+        f"select count(*), cast(sum(hash(one)) as varchar), cast(bit_xor(hash(one)) as varchar) from {relation} as one"
+    )
+    row = connection.execute(query).fetchall()[0]
+    return int(row[0]), str(row[1]), str(row[2])
+
+
 def quoted(value: str) -> str:
     """A text literal."""
     return "'" + value.replace("'", "''") + "'"

@@ -9,6 +9,7 @@ the candidate and names it; the column never reaches the leaders' file.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -28,6 +29,7 @@ from uptake.operations.models import Snapshot
 from uptake.operations.session import writing
 from uptake.project import Project
 from uptake.warehouse import durable
+from uptake.warehouse.engine import content_of
 from uptake.warehouse.partitions import (
     DATE_VERSION,
     PARTITIONS,
@@ -125,6 +127,7 @@ def make_candidate(project: Project, district: District, run_id: str) -> Candida
         "code_version": __version__,
         "checks": None,
         "tables": copied.rows,
+        "digests": copied.digests,
         "keys": {table.name: table.key for table in tagged if table.key},
         "files": {audience: describe_file(building / f"{audience}.duckdb") for audience in AUDIENCES}
         | {PARTITIONS: describe_file(building / PARTITIONS)},
@@ -169,6 +172,7 @@ def _earlier(folder: Path) -> list[Path]:
 @dataclass(frozen=True, slots=True)
 class _Copied:
     rows: dict[str, int]
+    digests: dict[Audience, dict[str, str]]  # of each table's columns and rows, whatever the order of the rows
     refused: dict[str, list[str]]
     complete_through: date | None
 
@@ -212,6 +216,7 @@ def _tagged_tables(path: Path, district_id: str) -> list[_Tagged]:
 
 def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str, earlier: Sequence[Path]) -> _Copied:
     rows: dict[str, int] = {}
+    digests: dict[Audience, dict[str, str]] = {audience: {} for audience in AUDIENCES}
     refused: dict[str, list[str]] = {}
     complete: list[date] = []
     with _attached(warehouse, target, district_id) as connection:
@@ -237,9 +242,11 @@ def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str
             copy = f'"{_alias(table.audience)}"."{table.name}"'
             if table.is_by_date:
                 rows[table.name] = partitions.add(table.name, source, order, copy)
+                digests[table.audience][table.name] = _digest(columns, partitions.written[table.name])
                 continue
             connection.execute(f"CREATE TABLE {copy} AS SELECT * FROM {source} {order}")
-            rows[table.name] = _scalar(connection, f"SELECT count(*) FROM {copy}")
+            rows[table.name], *content = content_of(connection, copy)
+            digests[table.audience][table.name] = _digest(columns, [rows[table.name], *content])
             if table.audience == "restricted" and table.name.startswith("dim_"):
                 for column in (column for column in columns if PERSON_COLUMN.search(column)):
                     connection.execute(f'INSERT INTO person SELECT DISTINCT "{column}"::VARCHAR FROM {copy}')
@@ -252,7 +259,11 @@ def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str
         file = target / f"{audience}.duckdb"
         file.chmod(0o600)
         durable.sync(file)
-    return _Copied(dict(sorted(rows.items())), refused, max(complete, default=None))
+    return _Copied(dict(sorted(rows.items())), digests, refused, max(complete, default=None))
+
+
+def _digest(columns: Mapping[str, str], content: Any) -> str:
+    return hashlib.sha256(json.dumps([list(columns.items()), content], sort_keys=True).encode()).hexdigest()
 
 
 def _versions(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> dict[date, str]:

@@ -1,10 +1,9 @@
 -- The results of every check of the last snapshots, newest first; what an auditor reads as the record of the checks.
 with recent as (
 
-  select snapshot_id, max(checked_at) as checked_at
+  select distinct snapshot_id
   from {{ source("ops", "check_result") }}
-  group by snapshot_id
-  order by max(checked_at) desc
+  order by snapshot_id desc
   limit 30
 
 )
