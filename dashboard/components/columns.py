@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from components import words
@@ -44,13 +44,15 @@ def remark(column: str, label: str) -> Column:
     return Column(column, label, lambda value, row: "" if words.is_missing(value) else str(value), only_if_any=True)
 
 
-def why(context: Context, *, unless: Callable[[Mapping[str, Any]], bool] | None = None) -> Column:
-    """Why something in the row is hidden. `unless`: rows of which nothing is."""
-
-    def say(value: Any, row: Mapping[str, Any]) -> str:
-        return "" if unless and unless(row) else words.why_hidden(value, context.minimum_n)
-
-    return Column("suppression_reason", "Why something is hidden", say, width="large", only_if_any=True)
+def why(context: Context) -> Column:
+    """Why something in the row is hidden."""
+    return Column(
+        "suppression_reason",
+        "Why something is hidden",
+        lambda value, row: words.why_hidden(value, context.minimum_n),
+        width="large",
+        only_if_any=True,
+    )
 
 
 __all__ = ["Column", "Say", "kept_up", "name", "of", "rate", "students", "why", "words_of"]

@@ -26,11 +26,6 @@ def state(row: Row) -> str:
     return IN_USE
 
 
-def never_used(row: Row) -> bool:
-    """The list of unused tools says so in the open: no use on any day."""
-    return bool(row["is_unused"]) and words.is_missing(row["last_used_on"])
-
-
 def use(row: Row, minimum_n: int) -> str:
     """One clause about how much it is used."""
     if row["is_unused"]:

@@ -52,9 +52,9 @@ def main() -> None:
     )
     st.caption(
         "Cost so far is the price spread over school days. Estimates are for site licenses, which have no seats: the "
-        f"cost times the share of students without use. Where fewer than {context.minimum_n} students used a tool, or "
-        f"nobody at all, the money is counted as if {context.minimum_n - 1} had: so it is “at least” that much. Use is "
-        "not effect: this page says nothing about learning."
+        f"cost times the share of students without use. Where fewer than {context.minimum_n} students used a tool, "
+        f"the money is counted as if {context.minimum_n - 1} had, and where all but fewer than {context.minimum_n} "
+        "did, as if all had: so it is “at least” that much. Use is not effect: this page says nothing about learning."
     )
     st.subheader("Contracts, most unused money first", anchor=False)
     table(context, PAGE, "value", rows, _columns(context))
@@ -127,18 +127,16 @@ def _parts(rows: pd.DataFrame) -> pd.DataFrame:
         if words.is_missing(row["wasted_usd"]):
             parts.append((name, charts.HIDDEN, float(row["cost_usd"]), 0))
             continue
-        if contracts.never_used(row):  # nothing of it was used, whatever limit its money is told with
-            parts.append((name, charts.NOT_USED, float(row["cost_usd"]), 1))
-            continue
         waste = charts.ESTIMATED if row["waste_method"] == contracts.ESTIMATE else charts.NOT_USED
-        parts.append((name, charts.USED, float(row["cost_usd"] - row["wasted_usd"]), 0))
+        if row["wasted_usd"] < row["cost_usd"]:
+            parts.append((name, charts.USED, float(row["cost_usd"] - row["wasted_usd"]), 0))
         parts.append((name, waste, float(row["wasted_usd"]), 1))
     return pd.DataFrame(parts, columns=["contract", "part", "usd", "place"])
 
 
 def _columns(context: Context) -> list[Column]:
     def people(number: Any, row: Mapping[str, Any]) -> str:
-        return words.count(0) if contracts.never_used(row) else words.count_or_reason(number, row, context.minimum_n)
+        return words.count_or_reason(number, row, context.minimum_n)
 
     def seats(number: Any, row: Mapping[str, Any]) -> str:
         return "site license" if words.is_missing(number) else words.count(number)
@@ -151,8 +149,6 @@ def _columns(context: Context) -> list[Column]:
     def utilisation(number: Any, row: Mapping[str, Any]) -> str:
         if words.is_missing(row["seats"]) or row["price_basis"] != "per_seat":
             return "site license"
-        if contracts.never_used(row):
-            return words.percent(0)
         if words.is_missing(number) and row["suppression_reason"] == "small_count_low" and row["seats"]:
             return f"under {words.percent(context.minimum_n / row['seats'])}"
         return words.rate_or_reason(number, row)
@@ -178,7 +174,7 @@ def _columns(context: Context) -> list[Column]:
         columns.of("price_usd", "Price", words.money),
         columns.words_of("renewal_on", "Renews on", words.day),
         columns.name("vendor_name", "Vendor"),
-        columns.why(context, unless=contracts.never_used),
+        columns.why(context),
     ]
 
 

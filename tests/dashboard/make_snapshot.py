@@ -284,13 +284,13 @@ def equity_rows(through: date) -> list[dict[str, Any]]:
 
 
 def value_rows(through: date) -> list[dict[str, Any]]:
-    """PhonicsPath is used by nobody, ScienceLab by fewer than n: both counts are hidden, and their waste is a limit."""
+    """PhonicsPath is used by nobody; ScienceLab by fewer than n: its count is hidden, and its waste is a limit."""
     today = through + 4 * DAY
     contracts = [
         ("mathpath", "MathPath", "Northwind Learning", 42000, 2400, 1776, 21000.0, 45),
         ("readwell", "ReadWell", "Pageturner Inc.", 30000, 2000, 1320, 9800.0, 101),
         ("canvas", "Canvas", "Instructure", 60000, None, 2112, 31000.0, 270),
-        ("phonicspath", "PhonicsPath", "Soundwise", 18000, 800, None, None, 62),
+        ("phonicspath", "PhonicsPath", "Soundwise", 18000, 800, 0, None, 62),
         ("sciencelab", "ScienceLab", "Beaker & Co.", 9000, 600, None, None, 300),
     ]
     rows = []
@@ -313,7 +313,7 @@ def value_rows(through: date) -> list[dict[str, Any]]:
                 "price_basis": "per_seat" if seats else "site",
                 "seats": seats,
                 "seats_used": active if seats else None,
-                "utilisation_rate": active / seats if seats and active else None,
+                "utilisation_rate": active / seats if seats and active is not None else None,
                 "active_students": active,
                 "cost_per_active_student_usd": cost / active if active else None,
                 "active_hours": hours,
@@ -324,7 +324,7 @@ def value_rows(through: date) -> list[dict[str, Any]]:
                 "renewal_on": today + days * DAY,
                 "decide_by_on": today + (days - 60) * DAY,
                 "days_to_renewal": days,
-                "suppression_reason": None if active else "small_count_low",
+                "suppression_reason": "small_count_low" if active is None else None,
                 "data_complete_through": through,
             }
         )

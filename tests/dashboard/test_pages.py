@@ -311,7 +311,7 @@ def test_the_answers_come_from_the_data(look: Visit) -> None:
         look("equity")
     )
     value = said(look("value"))
-    assert "At least $41,237 of the $119,250 spent so far in 2025-26 (35%)" in value
+    assert "At least $41,389 of the $119,250 spent so far in 2025-26 (35%)" in value
     assert "the largest part is PhonicsPath, at least $13,348" in value
     assert "MathPath ($42,000): decide now: the notice date was Mar 30, 2026" in value
     home = said(look())
