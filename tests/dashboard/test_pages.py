@@ -312,7 +312,7 @@ def test_the_answers_come_from_the_data(look: Visit) -> None:
     )
     value = said(look("value"))
     assert "At least $41,389 of the $119,250 spent so far in 2025-26 (35%)" in value
-    assert "the largest part is PhonicsPath, at least $13,348" in value
+    assert "the largest part is PhonicsPath, $13,500" in value
     assert "MathPath ($42,000): decide now: the notice date was Mar 30, 2026" in value
     home = said(look())
     assert "3 contracts worth $90,000 need a decision within 90 days, 1 of them already past" in home
