@@ -95,6 +95,16 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     listed = json.loads(runner.invoke(app, ["study", "list", "--json"]).output)
     assert [(one["runs"], one["verdict"]) for one in listed] == [(1, "effect")]
 
+    district = yaml.safe_load(Path("uptake.yaml").read_text())["districts"][0]["id"]
+    term = {"starts_on": "2025-09-01", "ends_on": "2025-09-30"}
+    marts = {"district": district, "category": "Assessment", "course": "^Math", "baseline": term}
+    marts |= {"outcome": term | {"ends_on": "2026-04-30"}, "use": {"tool": "numbers"} | term}
+    Path("small.yaml").write_text(yaml.safe_dump(given | {"marts": marts, "minimum_n": 5}))
+    refused = runner.invoke(app, ["study", "plan", "small.yaml"])
+    assert refused.exit_code == 1
+    assert "groups of 5 students, the district none of fewer than 10" in " ".join(refused.output.split())
+    assert len(json.loads(runner.invoke(app, ["study", "list", "--json"]).output)) == 1
+
     wrong = runner.invoke(app, ["study", "plan", "plan.yaml", "--table", "plan.yaml"])
     assert wrong.exit_code == 1
     assert "no column" in wrong.output

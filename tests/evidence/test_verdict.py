@@ -62,6 +62,17 @@ def test_no_two_answers_begin_alike_or_say_the_same(said: dict[str, OutcomeResul
         assert sentence.rstrip().endswith(".")
 
 
+def test_a_regression_claims_no_cause():
+    alike = {"design": "regression", "cluster": "school", "baseline": ["baseline"], "site": "school"}
+    for effect, word in ((0.6, "better"), (-0.6, "worse")):
+        verdict = result(world(effect=effect, seed=7), **alike).verdict
+        assert verdict.sentence.startswith(
+            f"Students with Numbers did {word} in the score than students who were alike"
+        ), verdict
+        assert verdict.sentence.endswith("that the use is why is not shown.")
+        assert "raises" not in verdict.sentence
+
+
 def test_figures_in_the_sentence_are_those_of_the_estimate(said: dict[str, OutcomeResult]):
     for kind in ("effect", "too_small", "null", "harmful", "not_enough_evidence"):
         one = said[kind]

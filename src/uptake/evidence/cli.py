@@ -52,7 +52,16 @@ def plan_command(
             missing = sorted({*plan.columns, *plan.outcome_columns} - set(read_columns(table)))
             if missing:
                 raise ContractError(f"{table.name} has no column {', '.join(missing)}", remedy="mend the plan.")
-        study = store.record(_project(config).operations, plan)
+        project = _project(config)
+        if plan.marts is not None:
+            least = project.district(plan.marts.district).privacy.minimum_n
+            if plan.minimum_n < least:
+                raise ContractError(
+                    f"the plan shows groups of {plan.minimum_n} students, the district none of fewer than {least}",
+                    remedy=f"set minimum_n to {least} or more; the district's is privacy.minimum_n.",
+                    district=plan.marts.district,
+                )
+        study = store.record(project.operations, plan)
         typer.echo(f"{study.short}  planned {study.planned_at:%Y-%m-%d %H:%M} UTC  {plan.question}")
         typer.echo(f"Run it: uptake study run {study.short}")
 

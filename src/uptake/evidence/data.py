@@ -25,10 +25,18 @@ MOST_LEVELS = 60  # of a categorical covariate: more are blocks, or a mistake
 
 @dataclass(frozen=True)
 class StudyTable:
-    """The plan's columns. `version` names the data: a file's SHA-256, or the id of a published snapshot."""
+    """The plan's columns. `version` names the data: a file's SHA-256, or the id of a published snapshot and, since many
+    snapshots hold the same rows for a study, the fingerprint of its rows."""
 
     frame: pd.DataFrame
     version: str
+
+
+def fingerprint(frame: pd.DataFrame) -> str:
+    """`rows:` and 16 hex digits that stand for the table's columns and rows, in whatever order the rows come."""
+    digest = hashlib.sha256(repr([(name, str(kind)) for name, kind in frame.dtypes.items()]).encode())
+    digest.update(pd.util.hash_pandas_object(frame, index=False).sort_values().to_numpy().tobytes())
+    return f"rows:{digest.hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True)

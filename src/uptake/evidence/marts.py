@@ -21,7 +21,7 @@ import duckdb
 import pandas as pd
 
 from uptake.errors import ConfigError
-from uptake.evidence.data import StudyTable
+from uptake.evidence.data import StudyTable, fingerprint
 from uptake.evidence.plan import Marts, StudyPlan, UseRule
 from uptake.project import Project
 from uptake.warehouse.engine import quoted
@@ -142,7 +142,7 @@ def read_snapshot(marts: Marts, folder: Path) -> StudyTable:
     named = frame.pop("dimensions")
     for dimension in sorted({key for one in named for key in one}):
         frame[dimension] = [one.get(dimension) for one in named]
-    return StudyTable(frame, f"snapshot:{folder.name}")
+    return StudyTable(frame, f"snapshot:{folder.name} {fingerprint(frame)}")
 
 
 def _treated(use: UseRule, frame: pd.DataFrame, days: int, minutes: pd.Series) -> pd.Series:

@@ -145,18 +145,25 @@ def _answer(  # noqa: PLR0911 - one for each answer
             f"Students who used {plan.tool} stood {size} from those who did not, in {outcome}. This describes them: it "
             "does not say that the use is why."
         )
+    is_correlation = plan.design in CORRELATIONAL
+    better = f"{plan.tool} raises {outcome}"
+    worse = f"Students with {plan.tool} did worse in {outcome} than they would have without it"
+    caveat = ""
+    if is_correlation:
+        others = "students who were alike in all that was measured"
+        better = f"Students with {plan.tool} did better in {outcome} than {others}"
+        worse = f"Students with {plan.tool} did worse in {outcome} than {others}"
+        caveat = " The use and the results go together; that the use is why is not shown."
     if found.is_significant and found.high < 0:
-        return "harmful", (
-            f"Students with {plan.tool} did worse in {outcome} than they would have without it: by {size}."
-        )
+        return "harmful", f"{worse}: by {size}.{caveat}"
     if found.is_significant and found.low > 0:
         if found.low >= useful:
-            return "effect", f"{plan.tool} raises {outcome}: by {size}, at least {bar}."
+            return "effect", f"{better}: by {size}, at least {bar}.{caveat}"
         if found.high < useful:
-            return "too_small", f"{plan.tool} raises {outcome}, but by too little: {size}, less than {bar}."
+            return "too_small", f"{better}, but by too little: {size}, less than {bar}.{caveat}"
         return "effect_of_unclear_size", (
-            f"{plan.tool} raises {outcome}: by {size}. Whether by as much as {bar} is open "
-            f"(probability {_probability(found.probability_meaningful)})."
+            f"{better}: by {size}. Whether by as much as {bar} is open "
+            f"(probability {_probability(found.probability_meaningful)}).{caveat}"
         )
     if found.high < useful and found.low > -useful:
         return "null", (
