@@ -52,6 +52,13 @@ GATES = {
     "earlier trend": "On the same path before",
     "instrument": "The offer led to use",
 }
+# Statistical controls show that use and results go together, not that the one is why.
+LINKED = {
+    "effect": "its users did better, by enough to matter",
+    "effect_of_unclear_size": "its users did better, by an unclear amount",
+    "too_small": "its users did better, by too little to matter",
+    "harmful": "its users did worse",
+}
 STATUS = {"passed": "Passed", "adjusted": "Passed with care", "failed": "Failed", "not_applicable": "Does not apply"}
 DESIGNS = {
     "randomised": "who got the tool was drawn by lot",
@@ -489,6 +496,8 @@ def _others(context: Context, of_tool: pd.DataFrame) -> None:
     def found(value: Any, row: Mapping[str, Any]) -> str:
         if words.is_missing(value):
             return "not run yet" if row["is_shown"] else "not shown: its groups may be too small"
+        if row["design"] == "regression" and value in LINKED:
+            return LINKED[str(value)]
         return kinds.get(str(value), words.plain(str(value)))
 
     table(
@@ -509,6 +518,12 @@ def _others(context: Context, of_tool: pd.DataFrame) -> None:
 def _steps(study: pd.Series, answer: pd.Series) -> list[str]:
     kind = str(answer["verdict"])
     tool = str(study["tool_name"])
+    if study["design"] == "regression" and kind in LINKED:
+        return [
+            f"Take this as a reason to look closer at {tool}, not as proof: use and results go together; why is open.",
+            "Ask for a better comparison: next term, let some classes start later, by lot, in several schools.",
+            PLAN_FIRST,
+        ]
     if kind in STEPS:
         return [step.format(tool=tool) for step in STEPS[kind]]
     return [

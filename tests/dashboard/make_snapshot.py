@@ -443,8 +443,9 @@ STUDIES = [  # tool, verdict, sentence, g and its interval, days after the first
      "+0.01; 95% interval -2.4 to +3.2 percentile points).", (0.01, -0.06, 0.08), 3),
     ("canvas", "harmful", "Students with Canvas did worse in the spring score than they would have without it: by -5.6 "
      "percentile points (g -0.14; 95% interval -9.1 to -2.0 percentile points).", (-0.14, -0.23, -0.05), 4),
-    ("wordgym", "too_small", "WordGym raises the spring score, but by too little: +2.0 percentile points (g +0.05; 95% "
-     "interval +0.8 to +3.2 percentile points).", (0.05, 0.02, 0.08), 5),
+    ("wordgym", "too_small", "Students with WordGym did better in the spring score than students who were alike in all "
+     "that was measured, but by too little: +2.0 percentile points (g +0.05; 95% interval +0.8 to +3.2 percentile "
+     "points). The use and the results go together; that the use is why is not shown.", (0.05, 0.02, 0.08), 5),
     ("sciencelab", "failed_balance", "This comparison cannot answer whether ScienceLab makes a difference in the "
      "spring score: the groups differed before.", (0.31, 0.2, 0.42), 6),
     ("phonicspath", "few_clusters", "There are too few groups to tell whether PhonicsPath makes a difference in the "
@@ -465,7 +466,8 @@ def study_rows(through: date) -> dict[str, list[dict[str, Any]]]:
         of = {"district_id": "testville", "plan_hash": f"{number}a5e" * 16, "data_complete_through": through}
         plan = of | {
             "tool_key": tool, "tool_name": name, "question": f"Does {name} raise the spring score?",
-            "design": "dose_response" if verdict == "descriptive" else "matched", "meaningful_g": 0.1,
+            "design": {"descriptive": "dose_response", "too_small": "regression"}.get(str(verdict), "matched"),
+            "meaningful_g": 0.1,
             "planned_at": datetime(2025, 9, 1, 15, tzinfo=UTC) + later * DAY,
         }  # fmt: skip
         tables["mart_study_plan"].append(

@@ -48,6 +48,14 @@ def test_a_description_is_not_called_a_cause(look: Visit) -> None:
     assert not re.search(r"\b(raises|effect of|improves|causes|gain|benefits?)\b", words.split("What to do next")[0])
 
 
+def test_a_regression_is_not_called_a_cause(look: Visit) -> None:
+    app = look("impact", tool="WordGym")
+    words = said(app)
+    assert "Take this as a reason to look closer at WordGym, not as proof" in words
+    assert "its users did better, by too little to matter" in app.dataframe[-1].value["Found"].tolist()
+    assert not re.search(r"\b(raises|makes a difference|the gain is real)\b", words.replace(app.title[0].value, ""))
+
+
 def test_several_studies_of_a_tool_newest_first(look: Visit) -> None:
     app = look("impact", tool="MathPath")
     assert "+6.4 percentile points" in said(app)
