@@ -1,12 +1,14 @@
 """Build, check, publish: one DAG for each district, started by any renewed source.
 
 The three tasks take the district's one writer slot in turn. A failing critical check leaves the last good snapshot
-up; the failed task says which check, and what to do.
+up; the failed task says which check, and what to do. The first publication of a district waits until each of its
+sources has been pulled once, well or not: without a roster its pages would show nobody.
 """
 
 from __future__ import annotations
 
 from airflow.sdk import DAG, AssetAny, Param, get_current_context, get_parsing_context, task
+from airflow.sdk.exceptions import AirflowSkipException
 from dag_support import DEFAULT_ARGS, backfill_asset, load_project, source_asset, writer_pool
 
 from uptake import pipeline
@@ -34,8 +36,13 @@ def publish_dag(district: District) -> DAG:
         @task
         def build() -> None:
             context = get_current_context()
+            project = load_project()
+            if context["dag_run"].run_type == "asset_triggered":
+                ahead = pipeline.first_pulls_ahead(project, district.id)
+                if ahead:
+                    raise AirflowSkipException(f"the first publication waits for the first pull of {', '.join(ahead)}")
             pipeline.build(
-                load_project(),
+                project,
                 district.id,
                 full_refresh=context["params"]["full_refresh"],
                 run_id=context["run_id"],

@@ -75,6 +75,34 @@ def test_the_first_pull_reads_everything(bench: Bench) -> None:
     assert {pull.run_id for pull in bench.pulls()} == {"first"}
 
 
+def test_the_first_publication_waits_until_each_source_was_pulled_once(bench: Bench) -> None:
+    assert pipeline.first_pulls_ahead(bench.project, "lakeside") == ["sis"]
+    seen_within: list[list[str]] = []
+
+    def look() -> float:
+        seen_within.append(pipeline.first_pulls_ahead(bench.project, "lakeside"))
+        return 0.0
+
+    bench.source.pause = look
+    bench.pull(run_id="first")
+    assert seen_within and all(ahead == ["sis"] for ahead in seen_within), "a pull that has not come to its end"
+    assert pipeline.first_pulls_ahead(bench.project, "lakeside") == []
+    bench.pull(run_id="second")
+    assert seen_within[-1] == [], "a second pull is no first one"
+
+
+def test_a_source_that_cannot_be_pulled_does_not_hold_up_the_first_publication(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(settings: SourceSettings, credential: Credential) -> None:
+        raise PermanentError("the client is not known", remedy="ask the vendor.")
+
+    monkeypatch.setattr(pipeline, "open_source", refuse)
+    with pytest.raises(PermanentError):
+        bench.pull()
+    assert pipeline.first_pulls_ahead(bench.project, "lakeside") == []
+
+
 def test_the_next_pull_starts_where_the_last_good_one_began_less_the_look_back(bench: Bench) -> None:
     bench.pull()
     bench.source.asked.clear()

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from sqlalchemy import func, select
+
 from uptake import clock
 from uptake.config import District, SourceSettings, place_of_source, told_at
 from uptake.contracts import Resource, Window
@@ -28,7 +30,8 @@ from uptake.landing.replay import ReplayResult
 from uptake.landing.replay import replay as replay_file
 from uptake.landing.sweep import Swept, sweep
 from uptake.landing.vault import private_folder
-from uptake.operations.models import QuarantineFile
+from uptake.operations.models import Outcome, Pull, QuarantineFile
+from uptake.operations.session import reading
 from uptake.project import Project
 from uptake.sources.base import Home, Settles, Source
 from uptake.sources.pushed import PushedSource
@@ -433,6 +436,45 @@ def _worst(errors: Sequence[UptakeError]) -> UptakeError:
             for note in getattr(error, "__notes__", ()):
                 worst.add_note(note)
     return worst
+
+
+def first_pulls_ahead(project: Project, district_id: str) -> list[str]:
+    """Of a district that was never published: sources of which no pull has come to its end yet, well or not."""
+    from uptake.warehouse.publish import current_snapshot  # noqa: PLC0415
+
+    district = project.district(district_id)
+    if current_snapshot(project, district.id) is not None:
+        return []
+    with reading(project.operations) as session:
+        runs = dict(
+            session.execute(
+                select(Pull.source, func.count(Pull.run_id.distinct()))
+                .where(Pull.district == district.id)
+                .group_by(Pull.source)
+            )
+            .tuples()
+            .all()
+        )
+        failed = set(
+            session.scalars(
+                select(Outcome.source).where(Outcome.district == district.id, Outcome.status == "failed").distinct()
+            )
+        )
+
+    def is_in_its_first(settings: SourceSettings) -> bool:
+        if runs[settings.name] > 1:
+            return False
+        try:
+            with _alone(project, district, settings):
+                return False
+        except TransientError:
+            return True
+
+    return [
+        settings.name
+        for settings in district.sources
+        if settings.name not in failed and (settings.name not in runs or is_in_its_first(settings))
+    ]
 
 
 def build(project: Project, district_id: str, *, full_refresh: bool = False, run_id: str | None = None) -> BuildSummary:
