@@ -199,3 +199,12 @@
 {% macro larger_of(first, second) -%}
   case when {{ first }} > {{ second }} then {{ first }} when {{ second }} >= {{ first }} then {{ second }} end
 {%- endmacro %}
+
+{#- Two digests of the rows of a relation, whatever their order; a row that is there twice counts twice. -#}
+{% macro digest_of_rows(relation) -%}
+  cast(sum(hash({{ relation }})) as varchar), cast(bit_xor(hash({{ relation }})) as varchar)
+{%- endmacro %}
+
+{% macro random_text() -%}
+  cast(gen_random_uuid() as varchar)
+{%- endmacro %}

@@ -590,7 +590,8 @@ def _say_pull(summary: PullSummary, *, dry_run: bool = False) -> None:
 
 def _say_built(summary: BuildSummary) -> None:
     out.print(
-        f"Built {summary.models} models and ran {summary.tests} tests; {summary.touched_dates} days touched, "
+        f"Built {summary.models} models, left {summary.unchanged} as they are and ran {summary.tests} tests; "
+        f"{summary.touched_dates} days touched, "
         f"{summary.seconds:.1f} s."
     )
 

@@ -490,6 +490,7 @@ def build(project: Project, district_id: str, *, full_refresh: bool = False, run
         summary = build_warehouse(project, district, full_refresh=full_refresh, run_id=run_id)
         record.details = {
             "models": summary.models,
+            "unchanged": summary.unchanged,
             "tests": summary.tests,
             "touched_dates": summary.touched_dates,
             "dbt_startup_seconds": round(summary.dbt_startup_seconds, 2),

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 from lake import DISTRICT, Lake
 
+from uptake.warehouse import versions
 from uptake.warehouse.dbt import run_dbt
 
 MODELS = (
@@ -126,12 +127,16 @@ def _settings(connection: duckdb.DuckDBPyConnection, minimum_n: int, first_week:
         """
         create table config.district as select ? as district_id, 'Maple Valley' as district_name, false as is_simulated,
         'America/Chicago' as time_zone, time '08:00' as school_start, time '15:30' as school_end,
-        timestamptz '2026-06-01 12:00:00Z' as as_of_at, cast(? as integer) as minimum_n, 3::integer as consistent_weeks,
+        cast(? as integer) as minimum_n, 3::integer as consistent_weeks,
         4::integer as consistent_window_weeks, 4::integer as unused_weeks, false as count_out_of_school,
         60::integer as renewal_notice_days
         """,
         [DISTRICT, minimum_n],
     )
+    connection.execute(
+        "create table config.today as select ? as district_id, date '2026-06-01' as today_on", [DISTRICT]
+    )
+    versions.make_tables(connection)
     connection.execute(
         "create table config.subgroup as select unnest(['english_learner', 'race_ethnicity']) as dimension"
     )

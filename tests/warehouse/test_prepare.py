@@ -206,7 +206,7 @@ def test_settings_calendar_and_catalogue_are_tables(lake: Lake) -> None:
         "select district_id, time_zone, cast(school_end as varchar), idle_gap_minutes from config.district"
     )
     assert row == [("maple", "America/Chicago", "15:30:00", 10)]
-    assert lake.query("select as_of_at from config.district") == [(datetime(2026, 4, 14, 15, tzinfo=UTC),)]
+    assert lake.query("select as_of_at from config.clock") == [(datetime(2026, 4, 14, 15, tzinfo=UTC),)]
     days = "select week_start_on, term, is_instructional from config.calendar_day where on_date = date "
     assert lake.query(days + "'2025-12-20'") == [(date(2025, 12, 15), None, False)]
     assert lake.query(days + "'2026-01-06'") == [(date(2026, 1, 5), "Spring", True)]

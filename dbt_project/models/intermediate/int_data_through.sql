@@ -24,6 +24,7 @@ by_pull as (
     end as data_complete_through
   from pulled
   cross join {{ source("config", "district") }} as district
+  cross join {{ source("config", "today") }} as today
   inner join {{ source("config", "source") }} as config_source on config_source.source = pulled.source
   where config_source.kind <> 'dropfolder'
 
@@ -49,10 +50,11 @@ by_list as (
     file.resource,
     least(
       max({{ local_date("file.window_end", "district.time_zone") }}),
-      max({{ local_date("district.as_of_at", "district.time_zone") }})
+      max(today.today_on)
     ) as data_complete_through
   from {{ source("ops", "landed_file") }} as file
   cross join {{ source("config", "district") }} as district
+  cross join {{ source("config", "today") }} as today
   inner join {{ source("config", "source") }} as config_source on config_source.source = file.source
   where config_source.kind = 'dropfolder'
     and file.window_mode = 'file'

@@ -29,6 +29,7 @@ PROJECT_VARIABLE = "UPTAKE_DBT_PROJECT"
 MEMORY_VARIABLE = "UPTAKE_MEMORY_LIMIT"
 DEFAULT_MEMORY = "2GB"
 LOCK_WAIT_SECONDS = 600.0
+UNCHANGED = "UNCHANGED"  # what dbt_project/macros/made.sql answers for a model that it leaves as it is
 
 # Tables of the touched dates only.
 LOOKUPS = (
@@ -56,6 +57,7 @@ class BuildError(PermanentError):
 class BuildSummary:
     """seconds: all of it. dbt_startup_seconds: dbt's own import, parse and bookkeeping, without the models' time.
 
+    models, unchanged: how many were made, and how many were looked at and left as they are.
     passes: how often dbt ran; more than once for many events, and when the roster made unknown people known.
     nothing_new: no file, setting or record had changed since the last good build, and no model ran.
     """
@@ -63,6 +65,7 @@ class BuildSummary:
     seconds: float = 0.0
     dbt_startup_seconds: float = 0.0
     models: int = 0
+    unchanged: int = 0
     tests: int = 0
     touched_dates: int = 0
     passes: int = 0
@@ -142,8 +145,8 @@ def run_dbt(
             "-c",
             "from dbt.cli.main import cli; cli()",
             "--no-use-colors",
-            "--log-path",
-            str(target.parent / "logs"),
+            # A debug log is a tenth of its time. What it says on its output is kept, and the SQL is in target/compiled.
+            *("--log-level-file", "none"),
         ),
         *arguments,
         *("--project-dir", str(dbt_project_dir()), "--target-path", str(target)),
@@ -186,7 +189,10 @@ def _run(
     if failed or done.returncode != 0:
         raise _error(failed, district, log)
     summary.passes += 1
-    summary.models += sum(result["unique_id"].startswith(("model.", "seed.")) for result in found)
+    models = [result for result in found if result["unique_id"].startswith(("model.", "seed."))]
+    unchanged = sum(result.get("message") == UNCHANGED for result in models)
+    summary.models += len(models) - unchanged
+    summary.unchanged += unchanged
     summary.tests += sum(result["unique_id"].startswith("test.") for result in found)
     summary.warnings += [_said(result) for result in found if result["status"] == "warn"]
     summary.dbt_startup_seconds += max(0.0, seconds - sum(result["execution_time"] for result in found))
@@ -223,10 +229,7 @@ def _selection(work: Work) -> list[str]:
     """
     if work.is_everything:
         return []
-    read = [f"source:landing.{namespace}__{name}" for namespace, name in sorted(work.changed)]
-    read += ["source:landing.touched_date"] if work.dates else []
-    read += ["source:landing.touched_week"] if work.weeks else []
-    return [f"{name}+" for name in (*read, "source:ops")]
+    return [f"source:{name}+" for name in sorted(work.sources)]
 
 
 def _models_signature() -> str:

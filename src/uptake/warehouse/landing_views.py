@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from uptake.contracts import Resource
+from uptake.warehouse import versions
 from uptake.warehouse.engine import quoted
 
 Name = tuple[str, str]  # (namespace, resource)
@@ -67,7 +68,7 @@ def write_views(
     files: Iterable[LakeFile],
     schema_dir: Path,
 ) -> None:
-    """Replace every view of schema `landing`.
+    """Replace every view of schema `landing`, and write its version.
 
     Columns are those of the resource's landed schema, whatever the age of a file: one that has no such column yet has
     it NULL. Each row has _source, _window, _landed_at and _as_of_at, which come from the ledger and cost nothing to a
@@ -77,10 +78,20 @@ def write_views(
     for file in files:
         if file.name in by_name:  # a district's own drop-folder mapping: its rows have no model yet
             by_name[file.name].append(file)
+    contents = {}
     for (namespace, name), resource in resources.items():
         pattern = _schema_file(schema_dir, namespace, resource)
-        view = f'landing."{namespace}__{name}"'
-        connection.execute(f"create or replace view {view} as {_query(connection, pattern, by_name[namespace, name])}")
+        columns = _columns(connection, pattern)
+        shown = by_name[namespace, name]
+        query = _query(columns, pattern, shown)
+        connection.execute(f'create or replace view landing."{namespace}__{name}" as {query}')
+        contents[f"{namespace}__{name}"] = (columns, [_identity(file) for file in shown])
+    versions.write_views(connection, contents)
+
+
+def _identity(file: LakeFile) -> str:
+    """A file never changes under its name, which has a digest of its content; where the lake lies does not matter."""
+    return f"{file.id} {file.path.name} {file.source} {file.window} {file.landed_at} {file.as_of}"
 
 
 def _schema_file(folder: Path, namespace: str, resource: Resource) -> Path:
@@ -93,9 +104,12 @@ def _schema_file(folder: Path, namespace: str, resource: Resource) -> Path:
     return path
 
 
-def _query(connection: duckdb.DuckDBPyConnection, pattern: Path, files: Sequence[LakeFile]) -> str:
+def _columns(connection: duckdb.DuckDBPyConnection, pattern: Path) -> str:
     described = connection.execute(f"describe select * from read_parquet({quoted(str(pattern))})").fetchall()
-    columns = ", ".join(f'cast("{row[0]}" as {row[1]}) as "{row[0]}"' for row in described)
+    return ", ".join(f'cast("{row[0]}" as {row[1]}) as "{row[0]}"' for row in described)
+
+
+def _query(columns: str, pattern: Path, files: Sequence[LakeFile]) -> str:
     if not files:
         unknown = "null::varchar as _source, null::varchar as _window"
         times = "null::timestamptz as _landed_at, null::timestamptz as _as_of_at"

@@ -26,6 +26,7 @@ from uptake.contracts import TIMESTAMP, Resource
 from uptake.errors import PermanentError
 from uptake.project import Project
 from uptake.sources.registry import warehouse_resources
+from uptake.warehouse import versions
 from uptake.warehouse.engine import first_row, open_warehouse, replace_table, table_exists
 from uptake.warehouse.landing_views import LakeFile, Name, live_files, write_views
 from uptake.warehouse.partitions import DATE_VERSION
@@ -80,8 +81,10 @@ class Signature:
 class Work:
     """What this build has to do.
 
-    changed: resources with new or superseded files. dates, weeks: all that is to be made again. batches: the dates,
-    parted by how many events one pass of dbt can hold; the weeks come with the last of them.
+    changed: resources with new or superseded files. sources: tables of landing, config and ops that are other than in
+    the last good build. is_unfinished: a build before this one did not come to its end. dates, weeks: all that is to
+    be made again. batches: the dates, parted by how many events one pass of dbt can hold; the weeks come with the last
+    of them.
     """
 
     warehouse: Path
@@ -90,18 +93,20 @@ class Work:
     changed: set[Name] = field(default_factory=set)
     has_new_settings: bool = False
     has_new_records: bool = False
+    is_unfinished: bool = False
+    sources: set[str] = field(default_factory=set)
     dates: set[date] = field(default_factory=set)
     weeks: set[date] = field(default_factory=set)
     batches: list[set[date]] = field(default_factory=list)
 
     @property
     def is_nothing(self) -> bool:
-        return not (self.is_everything or self.changed or self.has_new_records)
+        return not (self.is_everything or self.changed or self.has_new_settings or self.has_new_records)
 
     @property
     def is_everything(self) -> bool:
-        """Every model is to be made, not only those that read what changed."""
-        return self.full_refresh or self.has_new_settings
+        """Every model is to be looked at, not only those that read what changed."""
+        return self.full_refresh or self.is_unfinished
 
 
 def prepare(
@@ -155,7 +160,13 @@ def prepare(
         connection.execute(f"create table if not exists {DATE_VERSION} (on_date date, version varchar)")
         if work.full_refresh:
             connection.execute(f"delete from {DATE_VERSION}")
+            versions.forget_all(connection)
+        for schema in ("config", "ops"):
+            versions.write_tables(connection, schema)
         _touch(connection, project, district, files, work.batches[0], work.weeks if len(work.batches) == 1 else set())
+        work.sources = versions.changed_sources(connection)
+        if not work.is_nothing:
+            _begin(connection, work.dates, work.weeks)
         connection.execute("commit")
     return work
 
@@ -172,6 +183,7 @@ def touch(
     with closing(open_warehouse(work.warehouse, memory_limit)) as connection:
         files = [_seen(row) for row in connection.execute("from build.seen_file").fetchall()]
         connection.execute("begin")
+        _begin(connection, work.dates, work.weeks | weeks)
         _touch(connection, project, district, files, dates, weeks)
         connection.execute("commit")
 
@@ -221,11 +233,20 @@ def finish(work: Work, memory_limit: str = "2GB") -> None:
         connection.execute("create or replace table build.done_file as from build.seen_file")
         connection.execute("create or replace table build.identity as from intermediate.int_person_identity")
         connection.execute("create or replace table build.is_complete_refresh_due as select false as is_due")
+        connection.execute("delete from build.begun")
+        versions.remember_sources(connection)
         connection.execute(
             "create or replace table build.done as select ? as everything, ? as marts, ? as records",
             [work.signature.everything, work.signature.marts, work.signature.records],
         )
         connection.execute("commit")
+
+
+def _begin(connection: duckdb.DuckDBPyConnection, dates: set[date], weeks: set[date]) -> None:
+    """Remember, until the build has come to its end, that it began and what it meant to make."""
+    connection.execute("delete from build.begun")
+    rows = [["build", None], *(["date", day] for day in dates), *(["week", day] for day in weeks)]
+    connection.executemany("insert into build.begun values (?, ?)", rows)
 
 
 def _touch(
@@ -239,6 +260,7 @@ def _touch(
     for name, column, values in (("touched_date", "on_date", dates), ("touched_week", "week_start_on", weeks)):
         rows = pa.table({column: pa.array(sorted(values), type=pa.date32())})
         replace_table(connection, f"landing.{name}", rows)
+    versions.write_tables(connection, "landing")
     # Before a row of them changes: who holds a date's version holds its rows.
     connection.execute(f"delete from {DATE_VERSION} where on_date in (select on_date from landing.touched_date)")
     connection.execute(
@@ -252,6 +274,8 @@ def _touch(
 def _make_schemas(connection: duckdb.DuckDBPyConnection) -> None:
     for schema in ("landing", "config", "ops", "build", "staging", "intermediate", "marts"):
         connection.execute(f"create schema if not exists {schema}")
+    connection.execute("create table if not exists build.begun (kind varchar, on_date date)")
+    versions.make_tables(connection)
 
 
 def _find_work(
@@ -285,7 +309,11 @@ def _find_work(
     work.dates = dates_of(connection, changed, resources, district.zone)
     work.dates |= dates_of_voided(connection, changed, files, district.zone)
     work.dates |= dates_after_reports(connection, changed, district.zone)
-    work.weeks = weeks_of(work.dates, district)
+    # A build that was killed may have made dates of files that count no longer.
+    begun = connection.execute("select kind, on_date from build.begun").fetchall()
+    work.is_unfinished = bool(begun)
+    work.dates |= {day for kind, day in begun if kind == "date"}
+    work.weeks = weeks_of(work.dates, district) | {day for kind, day in begun if kind == "week"}
     if work.has_new_settings or any(file.name[0] == ROSTER_NAMESPACE or file.name in LISTS for file in changed):
         work.weeks |= school_weeks(district)
     return work

@@ -30,7 +30,6 @@ _DISTRICT = pa.schema(
         ("time_zone", pa.string()),
         ("school_start", pa.time64("us")),
         ("school_end", pa.time64("us")),
-        ("as_of_at", TIMESTAMP),
         ("minimum_n", pa.int32()),
         ("consistent_weeks", pa.int32()),
         ("consistent_window_weeks", pa.int32()),
@@ -41,6 +40,8 @@ _DISTRICT = pa.schema(
         ("count_out_of_school", pa.bool_()),
     ]
 )
+_TODAY = pa.schema([("district_id", pa.string()), ("today_on", pa.date32())])
+_CLOCK = pa.schema([("district_id", pa.string()), ("as_of_at", TIMESTAMP)])
 _CALENDAR_DAY = pa.schema(
     [
         ("on_date", pa.date32()),
@@ -84,7 +85,6 @@ def write_config(
         "time_zone": district.time_zone,
         "school_start": hours.start,
         "school_end": hours.end,
-        "as_of_at": as_of_at,
         "minimum_n": privacy.minimum_n,
         "consistent_weeks": thresholds.consistent_weeks,
         "consistent_window_weeks": thresholds.consistent_window_weeks,
@@ -114,6 +114,11 @@ def write_config(
         for source in district.sources
     ]
     replace_table(connection, "config.district", pa.Table.from_pylist([settings], schema=_DISTRICT))
+    # Apart from the settings: what reads the date is made again each day, what reads the time at each build.
+    today = {"district_id": district.id, "today_on": as_of_at.astimezone(district.zone).date()}
+    replace_table(connection, "config.today", pa.Table.from_pylist([today], schema=_TODAY))
+    now = {"district_id": district.id, "as_of_at": as_of_at}
+    replace_table(connection, "config.clock", pa.Table.from_pylist([now], schema=_CLOCK))
     replace_table(connection, "config.calendar_day", _calendar_days(district.calendar))
     replace_table(connection, "config.tool", pa.Table.from_pylist(tools, schema=_TOOL))
     replace_table(connection, "config.tool_address", pa.Table.from_pylist(addresses, schema=_TOOL_ADDRESS))

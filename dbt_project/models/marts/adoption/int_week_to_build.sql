@@ -1,4 +1,4 @@
-{{ config(schema="intermediate", contract={"enforced": false}) }}
+{{ config(schema="intermediate", contract={"enforced": false}, meta={"is_always_made": true}) }}
 -- depends_on: {{ ref("dim_contract") }}
 -- depends_on: {{ ref("int_merged_subgroup") }}
 -- Weeks that this build makes: complete ones that are not there yet, that data arrived for, whose look-back reaches into such

@@ -1,8 +1,7 @@
 -- No names, and no e-mail: who a student is stands in the vault, and nowhere else.
 with today as (
 
-  select district_id, {{ local_date("as_of_at", "time_zone") }} as today_on
-  from {{ source("config", "district") }}
+  select district_id, today_on from {{ source("config", "today") }}
 
 ),
 

@@ -58,7 +58,7 @@ select
   cast(coalesce(quarantined.rows_quarantined, 0) as bigint) as rows_quarantined,
   through.data_complete_through,
   pull.last_good_pull_at is null
-  or {{ seconds_between("pull.last_good_pull_at", "district.as_of_at") }} > greatest(
+  or {{ seconds_between("pull.last_good_pull_at", "clock.as_of_at") }} > greatest(
     district.stale_after_hours * 3600, 2 * 60 * expected.pull_every_minutes
   ) as is_stale,
   case when pull.last_pull_at is null then 'This source has not been pulled yet.' else last_outcome.message end as message,
@@ -68,6 +68,7 @@ select
   end as remedy
 from expected
 cross join {{ source("config", "district") }} as district
+cross join {{ source("config", "clock") }} as clock
 left join pull on pull.source = expected.source
 left join landed on landed.source = pull.source and landed.resource = pull.resource
 left join quarantined on quarantined.source = pull.source and quarantined.resource = pull.resource

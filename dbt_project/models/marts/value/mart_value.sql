@@ -271,11 +271,12 @@ select
   end as waste_method,
   shown.renewal_on,
   {{ days_after("shown.renewal_on", "-district.renewal_notice_days") }} as decide_by_on,
-  cast({{ days_between("cast(timezone(district.time_zone, district.as_of_at) as date)", "shown.renewal_on") }} as bigint)
+  cast({{ days_between("today.today_on", "shown.renewal_on") }} as bigint)
     as days_to_renewal,
   shown.suppression_reason,
   through.data_complete_through
 from shown
 cross join district
+cross join {{ source("config", "today") }} as today
 cross join through
 left join {{ ref("dim_tool") }} as tool on tool.tool_key = shown.tool_key

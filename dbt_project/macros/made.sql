@@ -1,0 +1,201 @@
+{#-
+  How tables are made, and when they are not made again.
+
+  `build.version` holds, for each table that models read, a version: another one whenever its content may be another.
+  uptake.warehouse.prepare writes those of schemas landing, config and ops; a model's is written here, in the transaction that
+  makes its table. Beside it stands the recipe: the SQL and the versions of everything that it read. A model whose recipe is
+  that of its table is left as it is, and what reads it then sees the same version: what did not change is not made again.
+
+  - A version is a digest of the rows. Facts that are kept by date, and tables too long to be read through again, get a new
+    one each time they are made.
+  - Whatever is not known (a table without a version, a full refresh, `meta.is_always_made`) is made.
+  - Models and tests depend on their inputs alone: no clock, no chance, and nothing of what they read is hidden from dbt.
+    tests/warehouse/test_made.py holds every model to it.
+
+  A build that is killed leaves each table as it was or whole with its recipe, because both are one transaction.
+-#}
+
+{% macro longest_digest() -%} 1000000 {%- endmacro %}
+
+{#- Adds the tables that a node reads, through views, to `found`. A seed is known by its file. -#}
+{% macro add_inputs(node, found) -%}
+  {%- for id in node.depends_on.nodes -%}
+    {%- if id in graph.sources -%}
+      {%- do found.append(graph.sources[id].schema ~ "." ~ graph.sources[id].identifier) -%}
+    {%- elif graph.nodes[id].config.materialized == "view" -%}
+      {%- do add_inputs(graph.nodes[id], found) -%}
+    {%- else -%}
+      {%- do found.append(graph.nodes[id].schema ~ "." ~ graph.nodes[id].alias) -%}
+    {%- endif -%}
+  {%- endfor -%}
+{%- endmacro %}
+
+{#-
+  {name, recipe, is_made} of the node that is being made. The recipe is empty where an input has no version. column: which of
+  `build.version` counts: a view depends on the columns (shape) of what it reads, not on the rows.
+-#}
+{% macro recipe(sql, name, column="version") -%}
+  {%- set inputs = [] -%}
+  {%- do add_inputs(model, inputs) -%}
+  {%- set strategy = config.get("incremental_strategy") -%}
+  {%- if strategy == "replace_dates" -%}{%- do inputs.append("landing.touched_date") -%}{%- endif -%}
+  {%- if strategy == "replace_weeks" -%}{%- do inputs.append("landing.touched_week") -%}{%- endif -%}
+  {%- if strategy == "replace_built_weeks" -%}
+    {%- do inputs.append("intermediate.int_week") -%}{%- do inputs.append("intermediate.int_week_to_build") -%}
+  {%- endif -%}
+  {%- set inputs = inputs | unique | sort -%}
+  {%- set known = run_query(
+      "select name, " ~ column ~ ", recipe from build.version where name in ('" ~ (inputs + [name]) | join("', '") ~ "')"
+  ) -%}
+  {%- set versions = {} -%}
+  {%- set before = {} -%}
+  {%- for row in known.rows -%}
+    {%- if row[0] == name -%}{%- do before.update({"recipe": row[2]}) -%}{%- endif -%}
+    {%- if row[0] in inputs and row[1] is not none -%}{%- do versions.update({row[0]: row[1]}) -%}{%- endif -%}
+  {%- endfor -%}
+  {%- set is_known = versions | length == inputs | length and not (config.get("meta") or {}).get("is_always_made") -%}
+  {%- set now = local_md5(sql ~ tojson(model.config["post-hook"] or []) ~ tojson(versions, sort_keys=True)) if is_known else "" -%}
+  {{ return({"name": name, "recipe": now, "is_made": now != "" and before.get("recipe") == now and not should_full_refresh()}) }}
+{%- endmacro %}
+
+{#- Writes the version and recipe of `relation`, in the transaction that made it. -#}
+{% macro remember_made(relation, made) -%}
+  {%- set rows = run_query("select count(*) from " ~ relation).rows[0][0] -%}
+  {%- set is_digest = config.get("incremental_strategy") != "replace_dates" and rows <= longest_digest() | int -%}
+  {%- set version -%}
+    {%- if is_digest -%}
+      (select concat_ws(' ', count(*), {{ digest_of_rows("one") }}) from {{ relation }} as one)
+    {%- else -%}
+      {{ random_text() }}
+    {%- endif -%}
+  {%- endset -%}
+  {%- call statement() -%}
+    {{ write_version(made, version) }}
+  {%- endcall -%}
+{%- endmacro %}
+
+{% macro write_version(made, version) -%}
+  delete from build.version where name = '{{ made.name }}';
+  insert into build.version (name, version, shape, recipe)
+  values ('{{ made.name }}', {{ version }}, 'made', '{{ made.recipe }}');
+{%- endmacro %}
+
+{#- Ends a materialization that has nothing to do. -#}
+{% macro leave_as_it_is() -%}
+  {%- call noop_statement("main", "UNCHANGED", "UNCHANGED", 0) -%}{%- endcall -%}
+{%- endmacro %}
+
+{% macro has_constraints() -%}
+  {%- set found = model.columns.values() | selectattr("constraints") | list -%}
+  {{ return(found | length > 0 or (model.constraints or []) | length > 0) }}
+{%- endmacro %}
+
+{#- A whole new table in place of the old one, held to the model's contract. -#}
+{% macro make_table(relation, sql) -%}
+  {%- set is_enforced = config.get("contract").enforced -%}
+  {%- call statement("main") -%}
+    {%- if is_enforced and has_constraints() -%}
+      {{ get_assert_columns_equivalent(sql) }}
+      create or replace table {{ relation }} {{ get_table_columns_and_constraints() }};
+      insert into {{ relation }} {{ get_column_names() }} ({{ get_select_subquery(sql) }});
+    {%- elif is_enforced -%}
+      create or replace table {{ relation }} as ({{ get_select_subquery(sql) }});
+    {%- else -%}
+      create or replace table {{ relation }} as ({{ sql }});
+    {%- endif -%}
+  {%- endcall -%}
+  {%- if is_enforced and not has_constraints() -%}
+    {#- The columns of the table itself: to ask the SQL would plan it a second time. -#}
+    {%- do get_assert_columns_equivalent("select * from " ~ relation) -%}
+  {%- endif -%}
+{%- endmacro %}
+
+{% materialization table, adapter="duckdb" -%}
+  {%- set target = this.incorporate(type="table") -%}
+  {%- set existing = load_cached_relation(this) -%}
+  {%- set made = recipe(sql, this.schema ~ "." ~ this.identifier) -%}
+  {%- if made.is_made and existing is not none and existing.is_table -%}
+    {{ leave_as_it_is() }}
+  {%- else -%}
+    {%- if existing is not none and not existing.is_table -%}{%- do adapter.drop_relation(existing) -%}{%- endif -%}
+    {{ make_table(target, sql) }}
+    {{ run_hooks(post_hooks) }}
+    {{ remember_made(target, made) }}
+    {%- do adapter.commit() -%}
+  {%- endif -%}
+  {{ return({"relations": [target]}) }}
+{%- endmaterialization %}
+
+{#- The dates or weeks of the strategy are replaced; the first time and on a full refresh the whole table. -#}
+{% materialization incremental, adapter="duckdb" -%}
+  {%- set target = this.incorporate(type="table") -%}
+  {%- set existing = load_cached_relation(this) -%}
+  {%- set made = recipe(sql, this.schema ~ "." ~ this.identifier) -%}
+  {%- if existing is not none and not existing.is_table -%}{%- do adapter.drop_relation(existing) -%}{%- endif -%}
+  {%- if existing is none or not existing.is_table or should_full_refresh() -%}
+    {{ make_table(target, sql) }}
+  {%- elif made.is_made -%}
+    {{ leave_as_it_is() }}
+    {{ return({"relations": [target]}) }}
+  {%- else -%}
+    {%- set fresh = make_temp_relation(target) -%}
+    {%- call statement() -%}
+      create or replace temporary table {{ fresh.include(database=false, schema=false) }} as (
+        {{ get_select_subquery(sql) if config.get("contract").enforced else sql }}
+      )
+    {%- endcall -%}
+    {%- if config.get("contract").enforced -%}
+      {%- do get_assert_columns_equivalent("select * from " ~ fresh.include(database=false, schema=false)) -%}
+    {%- endif -%}
+    {%- set columns = process_schema_changes(config.get("on_schema_change"), fresh, existing)
+        or adapter.get_columns_in_relation(existing) -%}
+    {%- set replace = adapter.get_incremental_strategy_macro(context, config.get("incremental_strategy")) -%}
+    {%- call statement("main") -%}
+      {{ replace({"target_relation": target, "temp_relation": fresh, "dest_columns": columns}) }}
+      drop table {{ fresh.include(database=false, schema=false) }};
+    {%- endcall -%}
+  {%- endif -%}
+  {{ run_hooks(post_hooks) }}
+  {{ remember_made(target, made) }}
+  {%- do adapter.commit() -%}
+  {{ return({"relations": [target]}) }}
+{%- endmaterialization %}
+
+{% materialization view, adapter="duckdb" -%}
+  {%- set target = this.incorporate(type="view") -%}
+  {%- set existing = load_cached_relation(this) -%}
+  {%- set made = recipe(sql, this.schema ~ "." ~ this.identifier, column="shape") -%}
+  {%- if made.is_made and existing is not none and existing.is_view -%}
+    {{ leave_as_it_is() }}
+  {%- else -%}
+    {%- if existing is not none and not existing.is_view -%}{%- do adapter.drop_relation(existing) -%}{%- endif -%}
+    {%- call statement("main") -%}
+      create or replace view {{ target }} as ({{ sql }});
+      {{ write_version(made, "null") }}
+    {%- endcall -%}
+    {%- do adapter.commit() -%}
+  {%- endif -%}
+  {{ return({"relations": [target]}) }}
+{%- endmaterialization %}
+
+{#- A test of tables that are as they were when it passed is not asked again. One that found anything always is. -#}
+{% materialization test, adapter="duckdb" -%}
+  {%- set made = recipe(sql, "test." ~ model.alias ~ "." ~ local_md5(model.unique_id)) -%}
+  {%- if made.is_made -%}
+    {%- call statement("main", fetch_result=True) -%}
+      select 0 as failures, false as should_warn, false as should_error
+    {%- endcall -%}
+  {%- else -%}
+    {%- call statement("main", fetch_result=True) -%}
+      {{ get_test_sql(get_limit_subquery_sql(sql, config.get("limit")), config.get("fail_calc"), config.get("warn_if"),
+         config.get("error_if"), limit=none) }}
+    {%- endcall -%}
+    {%- if load_result("main").table.rows[0][0] == 0 -%}
+      {%- call statement() -%}
+        {{ write_version(made, "null") }}
+      {%- endcall -%}
+      {%- do adapter.commit() -%}
+    {%- endif -%}
+  {%- endif -%}
+  {{ return({"relations": []}) }}
+{%- endmaterialization %}
