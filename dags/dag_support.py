@@ -9,16 +9,29 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import Asset, Connection, Param, RetryDecision, RetryPolicy, get_current_context
+from airflow.sdk import (
+    Asset,
+    Connection,
+    DeadlineAlert,
+    DeadlineReference,
+    Param,
+    RetryDecision,
+    RetryPolicy,
+    SyncCallback,
+    get_current_context,
+)
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from uptake import pipeline
+from uptake.alerts.tell import tell
 from uptake.config import District
 from uptake.credentials import Credential
 from uptake.errors import ConfigError, PermanentError, TransientError
+from uptake.freshness import goal_seconds
 from uptake.project import Project
 
 OWNER = "uptake"
+LATE_AFTER = timedelta(minutes=5)  # a full build takes its time; a shorter deadline would cry at each of them
 
 
 def airflow_connection(name: str) -> Credential:
@@ -73,6 +86,22 @@ def source_asset(district: District, source_name: str) -> Asset:
 
 def backfill_asset(district: District) -> Asset:
     return Asset(name=f"{district.id}.backfill", uri=f"uptake://landing/{district.id}/backfill")
+
+
+def tell_of_a_late_publication(district_id: str) -> None:
+    """Called by Airflow when a publication is not done in time, also one that never began: says how old the data is."""
+    project = load_project()
+    tell(project, project.district(district_id), {}, run_id="deadline")
+
+
+def publication_deadline(district: District) -> DeadlineAlert:
+    """A quiet first line is the alert at the end of a run; this one holds where no run comes to its end."""
+    goal = min((goal_seconds(district, source) for source in district.sources), default=0)
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=max(LATE_AFTER, timedelta(seconds=goal)),
+        callback=SyncCallback("dag_support.tell_of_a_late_publication", kwargs={"district_id": district.id}),
+    )
 
 
 def writer_pool(district: District) -> str:

@@ -1,15 +1,23 @@
 """Build, check, publish: one DAG for each district, started by any renewed source.
 
 The three tasks take the district's one writer slot in turn. A failing critical check leaves the last good snapshot
-up; the failed task says which check, and what to do. The first publication of a district waits until each of its
-sources has been pulled once, well or not: without a roster its pages would show nobody.
+up; the failed task says which check, and what to do. A run that is not done in time calls the alert targets. The first
+publication of a district waits until each of its sources has been pulled once, well or not: without a roster its pages
+would show nobody.
 """
 
 from __future__ import annotations
 
 from airflow.sdk import DAG, AssetAny, Param, get_current_context, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from dag_support import DEFAULT_ARGS, backfill_asset, load_project, source_asset, writer_pool
+from dag_support import (
+    DEFAULT_ARGS,
+    backfill_asset,
+    load_project,
+    publication_deadline,
+    source_asset,
+    writer_pool,
+)
 
 from uptake import pipeline
 from uptake.config import District
@@ -26,6 +34,7 @@ def publish_dag(district: District) -> DAG:
         max_active_runs=1,
         is_paused_upon_creation=False,
         default_args=DEFAULT_ARGS | {"pool": writer_pool(district)},
+        deadline=publication_deadline(district),
         tags=["publish", district.id],
         params={
             "full_refresh": Param(False, type="boolean", description="rebuild every model from the lake"),

@@ -17,6 +17,7 @@ LEADERS_TABLES = (
     "mart_unused_tool",
     "mart_unknown_tool",
     "mart_source_health",
+    "mart_freshness",
     "mart_reconciliation",
     "mart_quarantine",
     "mart_match_rate",

@@ -34,6 +34,19 @@ def sources(reader: Reader) -> pd.DataFrame:
     )
 
 
+def freshness(reader: Reader) -> pd.DataFrame:
+    """One row a source: how long its rows took to a page over the last day of publications; those too late first."""
+    reader.require("quality")
+    return reader.frame(
+        """
+        select source, basis, goal_seconds, publications, row_count, p50_seconds, p95_seconds, longest_seconds,
+               last_published_at, is_within_goal
+        from mart_freshness
+        order by is_within_goal nulls last, source
+        """
+    )
+
+
 def reconciliation(reader: Reader) -> pd.DataFrame:
     """One row a count that must agree with another; those that do not come first."""
     reader.require("quality")

@@ -18,7 +18,7 @@ from queries import quality
 PAGE = "quality"
 QUESTION = "Can we trust these numbers?"
 RUNS = 20
-VIEWS = ["Sources", "Counts that must agree", "Checks", "Rows set aside", "Use we can place"]
+VIEWS = ["Sources", "From source to page", "Counts that must agree", "Checks", "Rows set aside", "Use we can place"]
 PLAIN = {
     "pulled": "read",
     "landed": "kept",
@@ -30,6 +30,7 @@ PLAIN = {
     "over all pulls": "in all",
 }
 STATES = {"failed": "could not be read", "never_pulled": "not read yet", "warning": "read, with a warning"}
+FROM = {"received": "its receipt", "pulled": "the reading"}
 REASONS = {
     "missing_key": "has no key",
     "missing_required": "lacks a value that it must have",
@@ -44,21 +45,22 @@ def main() -> None:
     reader = context.reader
     health, agreed = quality.health(reader), quality.reconciliation(reader)
     aside, matched = quality.quarantine(reader), quality.match_rates(reader)
-    history = quality.check_history(reader)
-    _answer(context, agreed, matched)
+    history, age = quality.check_history(reader), quality.freshness(reader)
+    _answer(context, agreed, matched, age)
     frame.numbers(context, _numbers(context, agreed, aside, matched, health))
     _picture(context, history)
     st.subheader("Look closer", anchor=False)
     view = filters.view("Show", VIEWS, key="show")
     {
         "Sources": lambda: _sources(context, health),
+        "From source to page": lambda: _ages(context, age),
         "Counts that must agree": lambda: _agreed(context, agreed),
         "Checks": lambda: _checks(context, history),
         "Rows set aside": lambda: _aside(context, aside),
         "Use we can place": lambda: _matched(context, matched),
     }[view]()
     _report(context)
-    frame.next_steps(_steps(context, health, agreed, aside))
+    frame.next_steps(_steps(context, health, agreed, aside, age))
 
 
 def _left(aside: pd.DataFrame) -> int:
@@ -69,7 +71,11 @@ def _warnings(context: Context) -> list[dict[str, Any]]:
     return list((context.reader.manifest.get("checks") or {}).get("failed_warning") or [])
 
 
-def _answer(context: Context, agreed: pd.DataFrame, matched: pd.DataFrame) -> None:
+def _too_late(age: pd.DataFrame) -> pd.DataFrame:
+    return age[age["is_within_goal"].eq(False).fillna(False)]
+
+
+def _answer(context: Context, agreed: pd.DataFrame, matched: pd.DataFrame, age: pd.DataFrame) -> None:
     late = context.sources[context.sources["is_stale"] | context.sources["is_failed"]]
     wrong = agreed[~agreed["is_reconciled"].astype(bool)]
     warned = _warnings(context)
@@ -77,6 +83,8 @@ def _answer(context: Context, agreed: pd.DataFrame, matched: pd.DataFrame) -> No
     if len(late):
         names = words.listed([words.source(name) for name in late["source"]])
         troubles.append(f"{names} {'is' if len(late) == 1 else 'are'} late or cannot be read")
+    if len(slow := _too_late(age)):
+        troubles.append(f"{words.listed([words.source(name) for name in slow['source']])} took longer than promised")
     if len(wrong):
         troubles.append(f"{words.plural(len(wrong), 'count does', 'counts do')} not agree")
     if warned:
@@ -172,6 +180,41 @@ def _sources(context: Context, health: pd.DataFrame) -> None:
             columns.remark("remedy", "How to mend it"),
         ],
     )
+
+
+def _ages(context: Context, age: pd.DataFrame) -> None:
+    st.caption(
+        "How long a row took to a page, in the last day of publications before this one. What is sent counts from "
+        "its receipt; what we read counts from the start of the reading, because nobody knows how long it lay at its "
+        "source."
+    )
+    table(
+        context,
+        PAGE,
+        "freshness",
+        age,
+        [
+            columns.words_of("source", "Source", words.source),
+            columns.words_of("basis", "Counted from", lambda value: FROM.get(value, "–")),
+            columns.of("p50_seconds", "Half of the rows within", _span),
+            columns.of("p95_seconds", "95% within", _span),
+            columns.of("goal_seconds", "Goal for 95%", _span),
+            columns.words_of("is_within_goal", "Within the goal", _within),
+            columns.of("row_count", "Rows", words.count),
+            columns.words_of("last_published_at", "Last shown", lambda value: words.moment(value, context.zone)),
+        ],
+    )
+
+
+def _within(value: Any) -> str:
+    return "not measured yet" if words.is_missing(value) else "yes" if value else "no"
+
+
+def _span(value: Any) -> str:
+    """Seconds, as a person says them."""
+    if words.is_missing(value):
+        return "–"
+    return f"{value:,.0f} s" if value < 600 else f"{value / 60:,.0f} min"
 
 
 def _through(value: Any) -> str:
@@ -312,13 +355,20 @@ def _report(context: Context) -> None:
         st.caption("The full check report is not served here: UPTAKE_DATA_DOCS_URL is not set.")
 
 
-def _steps(context: Context, health: pd.DataFrame, agreed: pd.DataFrame, aside: pd.DataFrame) -> list[str]:
+def _steps(
+    context: Context, health: pd.DataFrame, agreed: pd.DataFrame, aside: pd.DataFrame, age: pd.DataFrame
+) -> list[str]:
     steps = []
     bad = health[(health["status"] != "good") | health["is_stale"].astype(bool)]
     for row in bad.head(3).to_dict("records"):
         what = _or_nothing(row["message"]) or "late"
         mend = _or_nothing(row["remedy"]) or "ask your data engineer to look at the last pull."
         steps.append(f"{words.source(row['source'])}, {words.resource(row['resource'])}: {what}. To mend it: {mend}")
+    for row in _too_late(age).head(2).to_dict("records"):
+        steps.append(
+            f"{words.source(row['source'])} took {_span(row['p95_seconds'])} to the page, the goal is "
+            f"{_span(row['goal_seconds'])}: ask your data engineer to look at the publish runs."
+        )
     wrong = agreed[~agreed["is_reconciled"].astype(bool)]
     if len(wrong):
         steps.append(

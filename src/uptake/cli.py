@@ -288,8 +288,35 @@ def prune(
             out.print(
                 f"{place.id}: {'would remove' if dry_run else 'removed'} {done.snapshots} snapshots, "
                 f"{done.lake_files} superseded files ({done.lake_bytes / 2**20:.1f} MiB), "
-                f"{done.outcomes} outcomes, {done.check_results} check results"
+                f"{done.outcomes} outcomes, {done.check_results} check results, "
+                f"{done.freshness} records of freshness"
             )
+
+
+@app.command()
+def alerts(
+    config: ConfigOption = None,
+    district: DistrictOption = None,
+    test: Annotated[
+        bool, typer.Option("--test", help="Send each target a message that says that it is a test.")
+    ] = False,
+) -> None:
+    """Tell the targets of `alerts:` in uptake.yaml what has changed since they were last told.
+
+    Runs do this at their end; by cron it also tells that no run comes to its end. Example: `uptake alerts --test`
+    """
+    from uptake.alerts.tell import tell, test_message
+    from uptake.pipeline import new_run_id
+
+    with _exits():
+        project = _project(config)
+        if test:
+            for target in project.config.alerts:
+                test_message(project, target)
+                out.print(f"{target.name} took a test message.")
+            return
+        for place in _districts(project, district):
+            out.print(f"{place.id}: {tell(project, place, {}, run_id=new_run_id())} messages sent.")
 
 
 @app.command()

@@ -48,12 +48,16 @@ def time_zones() -> frozenset[str]:
 
 
 class SourceSettings(Settings):
-    """What every source entry has. Each kind adds its own keys (see `uptake.sources.registry`)."""
+    """What every source entry has. Each kind adds its own keys (see `uptake.sources.registry`).
+
+    published_within_seconds: the goal from a row's coming in to the page that shows it; None is the kind's own.
+    """
 
     name: Identifier
     kind: str
     connection: str | None = None
     pull_every_minutes: Annotated[int, Field(ge=1)] = 60
+    published_within_seconds: Annotated[int, Field(ge=1)] | None = None
 
     @property
     def namespace(self) -> str:
@@ -148,12 +152,13 @@ def _days(span: Span) -> list[date]:
 class Retention(Settings):
     """What `uptake prune` leaves. snapshots: published ones, the one that is up included. superseded_days: files of the
     lake that no longer count. outcome_days, check_days: records of runs and of checks; longer than a school year, so
-    that an auditor can look at the last one whole."""
+    that an auditor can look at the last one whole. freshness_days: how long each landed file took to a page."""
 
     snapshots: Annotated[int, Field(ge=1)] = 5
     superseded_days: Annotated[int, Field(ge=1)] = 30
     outcome_days: Annotated[int, Field(ge=30)] = 400
     check_days: Annotated[int, Field(ge=30)] = 400
+    freshness_days: Annotated[int, Field(ge=1)] = 30
 
 
 class Privacy(Settings):
@@ -165,12 +170,15 @@ class Privacy(Settings):
 
 
 class Thresholds(Settings):
+    """published_within_seconds: goal for pushed events, from their receipt to the page (see `uptake.freshness`)."""
+
     consistent_weeks: Annotated[int, Field(ge=1)] = 3
     consistent_window_weeks: Annotated[int, Field(ge=1)] = 4
     unused_weeks: Annotated[int, Field(ge=1)] = 4
     idle_gap_minutes: Annotated[int, Field(ge=1, le=120)] = 10
     renewal_notice_days: Annotated[int, Field(ge=0)] = 90
     stale_after_hours: Annotated[int, Field(ge=1)] = 24
+    published_within_seconds: Annotated[int, Field(ge=1)] = 60
     max_vanished_share: Annotated[float, Field(gt=0, le=1)] = 0.25
 
     @model_validator(mode="after")
@@ -197,6 +205,27 @@ class ReceiverSettings(Settings):
     segment_seconds: Annotated[float, Field(gt=0, le=3600)] = 15
     max_wait_hours: Annotated[float, Field(gt=0)] = 48
     allowed_origins: tuple[str, ...] = ()
+
+
+class AlertTarget(Settings):
+    """Who is told when something breaks and when it is mended (`uptake.alerts`).
+
+    connection: for `email` the SMTP server (login, password; extra: host, port, security), for `webhook` its address as
+    the password. districts: of these only; of all, if empty. to, sender: e-mail addresses.
+    """
+
+    name: Identifier
+    kind: Literal["email", "webhook"]
+    connection: str
+    districts: tuple[Identifier, ...] = ()
+    to: tuple[str, ...] = ()
+    sender: str | None = None
+
+    @model_validator(mode="after")
+    def _has_addresses(self) -> AlertTarget:
+        if (self.kind == "email") != bool(self.to and self.sender):
+            raise ValueError("an e-mail needs `to` and `sender`, a webhook neither")
+        return self
 
 
 SubgroupDimension = Literal["economic_disadvantage", "disability", "english_learner", "race_ethnicity", "gender"]
@@ -248,6 +277,17 @@ class UptakeConfig(Settings):
     state_dir: Path = Path("var")
     operations_url: str | None = None
     receiver: ReceiverSettings = ReceiverSettings()
+    alerts: tuple[AlertTarget, ...] = ()
+
+    @model_validator(mode="after")
+    def _known(self) -> UptakeConfig:
+        known = {district.id for district in self.districts}
+        for index, target in enumerate(self.alerts):
+            if target.name in {earlier.name for earlier in self.alerts[:index]}:
+                raise _wrong(f"another target is named {target.name!r} already", "alerts", index, "name")
+            if unknown := sorted(set(target.districts) - known):
+                raise _wrong(f"there is no district {unknown[0]!r}", "alerts", index, "districts")
+        return self
 
     @model_validator(mode="after")
     def _unique(self) -> UptakeConfig:

@@ -106,6 +106,7 @@ class Resource:
 class Window:
     """What one pull asks for. A rerun of the same window replaces what the first run landed.
 
+    start of a `file` of pushed events: receipt of the first of them, by the machine's clock.
     mode: `full` everything there is; `incremental` what changed in [start, end); `interval` events that happened in
     [start, end); `file` one dropped file, whose `token` is its content hash and whose `end` is when it
     was last changed.

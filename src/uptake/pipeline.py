@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy import func, select
 
 from uptake import clock
+from uptake.alerts.tell import tell
+from uptake.alerts.troubles import BUILD, CHECKS, Known, failed, held_back, of_pull
 from uptake.config import District, SourceSettings, place_of_source, told_at
 from uptake.contracts import Resource, Window
 from uptake.credentials import Credential
@@ -115,8 +117,38 @@ def pull(
     """
     district = project.district(district_id)
     settings = district.source(source_name)
-    started, begun_at = time.monotonic(), time.time()
     summary = PullSummary(district.id, settings.name, run_id or new_run_id())
+    with _telling(project, district, of_pull(settings.name), summary.run_id, is_on=not dry_run):
+        return _pull(
+            project,
+            district,
+            settings,
+            summary,
+            resources=resources,
+            since=since,
+            until=until,
+            full=full,
+            progress=progress,
+            accept_deletes=accept_deletes,
+            dry_run=dry_run,
+        )
+
+
+def _pull(
+    project: Project,
+    district: District,
+    settings: SourceSettings,
+    summary: PullSummary,
+    *,
+    resources: Sequence[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+    full: bool,
+    progress: Progress | None,
+    accept_deletes: bool,
+    dry_run: bool,
+) -> PullSummary:
+    started, begun_at = time.monotonic(), time.time()
     with _alone(project, district, settings):
         with _recorded_for_source(project, district, settings, summary.run_id):
             source = opened(project, district, settings)
@@ -486,7 +518,7 @@ def build(project: Project, district_id: str, *, full_refresh: bool = False, run
 
     district = project.district(district_id)
     run_id = run_id or new_run_id()
-    with _recorded(project, district, "build", run_id) as record:
+    with _telling(project, district, BUILD, run_id), _recorded(project, district, "build", run_id) as record:
         summary = build_warehouse(project, district, full_refresh=full_refresh, run_id=run_id)
         record.details = {
             "models": summary.models,
@@ -534,18 +566,24 @@ def check(project: Project, district_id: str, *, run_id: str | None = None, by: 
         if failed:
             record.status = "failed" if summary.failed_critical else "warning"
             record.message = f"{failed} of {failed + summary.passed} checks failed."
+    if summary.failed_critical:
+        tell(
+            project, district, {CHECKS: held_back([check.check_id for check in summary.failed_critical])}, run_id=run_id
+        )
     return summary
 
 
 def publish(project: Project, district_id: str, *, run_id: str | None = None) -> SnapshotRef:
     """Publish the newest checked candidate. Raises CheckError when it is not fit: the last good snapshot stays up."""
+    from uptake.freshness import measure  # noqa: PLC0415
     from uptake.warehouse.publish import publish_latest  # noqa: PLC0415
 
     district = project.district(district_id)
     run_id = run_id or new_run_id()
     with _recorded(project, district, "publish", run_id) as record:
         snapshot = publish_latest(project, district, run_id)
-        record.details = {"snapshot": snapshot.id}
+        record.details = {"snapshot": snapshot.id, "new_files": measure(project, district, snapshot)}
+    tell(project, district, {CHECKS: None}, run_id=run_id)
     return snapshot
 
 
@@ -591,6 +629,25 @@ def run(
     if errors:
         raise _worst(errors)
     return snapshot
+
+
+@contextmanager
+def _telling(project: Project, district: District, subject: str, run_id: str, *, is_on: bool = True) -> Iterator[None]:
+    """Tell the alert targets how this went. What a retry may mend is not told: if it stays, the sources grow old, and
+    that is."""
+    known: Known = {}
+    try:
+        yield
+        known = {subject: None}
+    except PermanentError as error:
+        known = {subject: failed(_WORK[subject.partition(":")[0]], error)}
+        raise
+    finally:
+        if is_on:
+            tell(project, district, known, run_id=run_id)
+
+
+_WORK = {"pull": "A pull", "build": "A build"}
 
 
 @contextmanager

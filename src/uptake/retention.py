@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from uptake.config import District
 from uptake.landing.ledger import Step
-from uptake.operations.models import CheckResult, LandedFile, Outcome
+from uptake.operations.models import CheckResult, Freshness, LandedFile, Outcome
 from uptake.operations.session import reading, writing
 from uptake.project import Project
 from uptake.warehouse.publish import prune_snapshots
@@ -33,6 +33,7 @@ class Pruned:
     lake_bytes: int = 0
     outcomes: int = 0
     check_results: int = 0
+    freshness: int = 0
 
     @property
     def is_nothing(self) -> bool:
@@ -60,12 +61,15 @@ def prune(
             path.unlink()
     old_outcome = _old_outcome(district, now - timedelta(days=keep.outcome_days))
     old_check = _old_check(district, now - timedelta(days=keep.check_days))
+    old_age = _old_age(district, now - timedelta(days=keep.freshness_days))
     with reading(project.operations) if dry_run else writing(project.operations) as session:
         done.outcomes = _count(session, Outcome, old_outcome)
         done.check_results = _count(session, CheckResult, old_check)
+        done.freshness = _count(session, Freshness, old_age)
         if not dry_run and not done.is_nothing:
             session.execute(delete(Outcome).where(old_outcome))
             session.execute(delete(CheckResult).where(old_check))
+            session.execute(delete(Freshness).where(old_age))
             session.add(_receipt(district, now, run_id, done))
     return done
 
@@ -115,6 +119,14 @@ def _old_check(district: District, before: datetime) -> ColumnElement[bool]:
     )
 
 
+def _old_age(district: District, before: datetime) -> ColumnElement[bool]:
+    """Not of the newest file: by it is known what was measured."""
+    newest = select(func.max(Freshness.landed_file_id)).where(Freshness.district == district.id).scalar_subquery()
+    return (
+        (Freshness.district == district.id) & (Freshness.published_at < before) & (Freshness.landed_file_id != newest)
+    )
+
+
 def _receipt(district: District, now: datetime, run_id: str, done: Pruned) -> Outcome:
     return Outcome(
         district=district.id,
@@ -129,5 +141,5 @@ def _receipt(district: District, now: datetime, run_id: str, done: Pruned) -> Ou
     )
 
 
-def _count(session: Session, model: type[Outcome] | type[CheckResult], where: ColumnElement[bool]) -> int:
+def _count(session: Session, model: type[Outcome | CheckResult | Freshness], where: ColumnElement[bool]) -> int:
     return session.scalar(select(func.count()).select_from(model).where(where)) or 0

@@ -125,6 +125,19 @@ def test_the_retry_rule_reaches_every_task(bag):
             assert task.retries > 0
 
 
+def test_a_publication_that_is_late_calls_the_alert_targets(bag, monkeypatch):
+    """By Airflow's deadline; the callback is found by its name where the executor runs it."""
+    from airflow.sdk._shared.module_loading import import_string
+
+    (alert,) = bag.dags["publish__riverbend"].deadline
+    assert alert.reference.reference_name == "DagRunQueuedAtDeadline" and alert.interval >= timedelta(minutes=5)
+    told = []
+    monkeypatch.setattr("dag_support.tell", lambda project, district, known, run_id: told.append(district.id))
+    monkeypatch.setenv("UPTAKE_CONFIG", str(DEMO / "uptake.yaml"))
+    import_string(alert.callback.path)(**alert.callback.kwargs)
+    assert told == ["riverbend"]
+
+
 def test_the_same_dags_run_the_real_set(monkeypatch):
     bag = load(monkeypatch, ROOT / "examples" / "learnplatform" / "uptake.yaml")
     assert bag.import_errors == {}

@@ -60,6 +60,10 @@ TABLES: dict[str, str] = {
         district_id VARCHAR, source VARCHAR, kind VARCHAR, resource VARCHAR, last_pull_at TIMESTAMPTZ,
         last_good_pull_at TIMESTAMPTZ, status VARCHAR, rows_landed BIGINT, rows_quarantined BIGINT,
         data_complete_through DATE, is_stale BOOLEAN, message VARCHAR, remedy VARCHAR""",
+    "mart_freshness": """
+        district_id VARCHAR, source VARCHAR, kind VARCHAR, basis VARCHAR, goal_seconds BIGINT, publications BIGINT,
+        row_count BIGINT, p50_seconds DOUBLE, p95_seconds DOUBLE, longest_seconds DOUBLE,
+        longest_seconds_to_landed DOUBLE, last_published_at TIMESTAMPTZ, is_within_goal BOOLEAN""",
     "mart_reconciliation": """
         district_id VARCHAR, source VARCHAR, resource VARCHAR, measure VARCHAR, expected DOUBLE, actual DOUBLE,
         difference DOUBLE, is_reconciled BOOLEAN, note VARCHAR, data_complete_through DATE""",
@@ -363,6 +367,13 @@ def quality_rows(through: date, *, failing: bool) -> dict[str, list[dict[str, An
             )  # fmt: skip
     return {
         "mart_source_health": health,
+        "mart_freshness": [
+            {"district_id": "testville", "source": source, "kind": kind, "basis": "pulled", "goal_seconds": 3600,
+             "publications": 12, "row_count": 4000, "p50_seconds": 35.0, "p95_seconds": p95, "longest_seconds": p95,
+             "longest_seconds_to_landed": 20.0, "last_published_at": at, "is_within_goal": p95 <= 3600}
+            for source, kind, p95 in [("sis", "oneroster", 48.2), ("filter", "umbrella", 7500.0 if failing else 61.0)]
+        ] + [{"district_id": "testville", "source": "registers", "kind": "dropfolder", "goal_seconds": 1800,
+              "publications": 0, "row_count": 0}],
         "mart_check_history": checks,
         "mart_reconciliation": [
             base | {"source": "sis", "resource": "enrollments", "measure": "pulled = landed + set aside",

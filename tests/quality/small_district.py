@@ -122,6 +122,16 @@ TABLES: dict[str, tuple[str | None, str]] = {
                NULL::VARCHAR AS message, NULL::VARCHAR AS remedy
         """,
     ),
+    "mart_freshness": (
+        "leaders",
+        """
+        SELECT 'maple' AS district_id, 'sis' AS source, 'oneroster' AS kind, 'pulled' AS basis,
+               3600::BIGINT AS goal_seconds, 1::BIGINT AS publications, 420::BIGINT AS row_count,
+               30.0::DOUBLE AS p50_seconds, 40.0::DOUBLE AS p95_seconds, 40.0::DOUBLE AS longest_seconds,
+               20.0::DOUBLE AS longest_seconds_to_landed,
+               TIMESTAMPTZ '2026-04-11 01:00:00+00' AS last_published_at, true AS is_within_goal
+        """,
+    ),
     "mart_reconciliation": (
         "leaders",
         """
@@ -220,6 +230,7 @@ def _fill(warehouse: Path, tables: dict[str, tuple[str | None, str]], by_date: d
         for name, (_, sql) in tables.items():
             connection.execute(f"CREATE TABLE marts.{name} AS {sql}")
         connection.execute("CREATE SCHEMA build")
+        connection.execute("CREATE TABLE build.done_file AS SELECT 0 AS id")
         connection.execute("CREATE TABLE build.date_version (on_date DATE, version VARCHAR)")
         versions = {on_date: version for dates in by_date.values() for on_date, version in dates.items()}
         for on_date, version in versions.items():

@@ -20,7 +20,7 @@ from uptake.errors import PermanentError
 from uptake.operations.models import LandedFile, Outcome, Pull, QuarantineFile
 from uptake.operations.session import in_turn, reading, writing
 
-Step = Literal["pull", "land", "sweep", "replay", "build", "check", "publish", "prune"]
+Step = Literal["pull", "land", "sweep", "replay", "build", "check", "publish", "prune", "compact", "alert"]
 Status = Literal["good", "warning", "failed"]
 CURSOR_MODES = ("full", "incremental")  # a backfill must not move the cursor
 

@@ -164,6 +164,35 @@ class Snapshot(Base):
     failed_checks: Mapped[list[str] | None] = mapped_column(JSON)
 
 
+class Freshness(Place, Base):
+    """How long the rows of a landed file took until a page showed them. Times are the machine's.
+
+    since_at: receipt of the first of them (basis `received`), or when the pull that brought them began (`pulled`).
+    """
+
+    __tablename__ = "freshness"
+    __table_args__ = (Index("ix_freshness_district", "district", "published_at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    snapshot_id: Mapped[str] = mapped_column(String(80))
+    landed_file_id: Mapped[int]
+    row_count: Mapped[int]
+    basis: Mapped[str] = mapped_column(String(20))
+    since_at: Mapped[datetime]
+    landed_at: Mapped[datetime]
+    published_at: Mapped[datetime]
+
+
+class AlertState(Base):
+    """What a target was last told of a subject, so that it is told of changes only."""
+
+    __tablename__ = "alert_state"
+    district: Mapped[str] = mapped_column(String(40), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(120), primary_key=True)  # such as pull:sis, freshness:lms, checks
+    target: Mapped[str] = mapped_column(String(40), primary_key=True)
+    is_bad: Mapped[bool]
+    since: Mapped[datetime]
+
+
 class AccessLog(Base):
     """Who saw what. Append-only: each row's hash covers the row before it."""
 

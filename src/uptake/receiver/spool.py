@@ -139,6 +139,9 @@ class Lane:
         names = sorted(path.stem for suffix in (OPEN, CLOSED) for path in self.folder.glob(f"*{suffix}"))
         return begun_at(names[0]) if names else None
 
+    def begun(self, name: str) -> datetime:
+        return begun_at(name)
+
     def _place(self, name: str) -> bytes:
         return "/".join((*self.folder.parts[-3:], name)).encode()
 

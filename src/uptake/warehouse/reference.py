@@ -15,10 +15,21 @@ from uptake.config import Calendar, District
 from uptake.contracts import TIMESTAMP
 from uptake.evidence.tables import study_tables
 from uptake.evidence.workings import working_tables
-from uptake.operations.models import Base, CheckResult, LandedFile, Outcome, Pull, QuarantineFile, Snapshot, UtcDateTime
+from uptake.freshness import goal_seconds
+from uptake.operations.models import (
+    Base,
+    CheckResult,
+    Freshness,
+    LandedFile,
+    Outcome,
+    Pull,
+    QuarantineFile,
+    Snapshot,
+    UtcDateTime,
+)
 from uptake.warehouse.engine import append_rows, first_row, replace_table, table_exists
 
-_GROWING = (Outcome, CheckResult)  # rows are added and never changed
+_GROWING = (Outcome, CheckResult, Freshness)  # rows are added and never changed
 # Pulls before files: a pull that is known to be good has all of its files known too, also while others are landing.
 _CHANGING = (Pull, LandedFile, QuarantineFile, Snapshot)
 
@@ -64,7 +75,13 @@ _TOOL = pa.schema(
 )
 _TOOL_ADDRESS = pa.schema([("tool_id", pa.string()), ("host", pa.string()), ("path_prefix", pa.string())])
 _SOURCE = pa.schema(
-    [("source", pa.string()), ("kind", pa.string()), ("namespace", pa.string()), ("pull_every_minutes", pa.int32())]
+    [
+        ("source", pa.string()),
+        ("kind", pa.string()),
+        ("namespace", pa.string()),
+        ("pull_every_minutes", pa.int32()),
+        ("published_within_seconds", pa.int32()),
+    ]
 )
 _SUBGROUP = pa.schema([("dimension", pa.string())])
 
@@ -110,6 +127,7 @@ def write_config(
             "kind": source.kind,
             "namespace": source.namespace,
             "pull_every_minutes": source.pull_every_minutes,
+            "published_within_seconds": goal_seconds(district, source),
         }
         for source in district.sources
     ]

@@ -132,6 +132,7 @@ def make_candidate(project: Project, district: District, run_id: str) -> Candida
         "files": {audience: describe_file(building / f"{audience}.duckdb") for audience in AUDIENCES}
         | {PARTITIONS: describe_file(building / PARTITIONS)},
         "refused": copied.refused,
+        "landed_through": copied.landed_through,
     }
     durable.write_json(building / MANIFEST, manifest)
     candidate = Candidate(snapshot_id, folder / f"{CANDIDATE_PREFIX}{snapshot_id}", manifest)
@@ -175,6 +176,7 @@ class _Copied:
     digests: dict[Audience, dict[str, str]]  # of each table's columns and rows, whatever the order of the rows
     refused: dict[str, list[str]]
     complete_through: date | None
+    landed_through: int  # of the ledger's files, the newest that the last good build had seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,11 +257,12 @@ def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str
                 through = _scalar(connection, f"SELECT max(data_complete_through)::DATE FROM {copy}")
                 complete += [through] if through else []
         partitions.save()
+        landed_through = _scalar(connection, f'SELECT coalesce(max(id), 0) FROM "{warehouse.stem}".build.done_file')
     for audience in AUDIENCES:
         file = target / f"{audience}.duckdb"
         file.chmod(0o600)
         durable.sync(file)
-    return _Copied(dict(sorted(rows.items())), digests, refused, max(complete, default=None))
+    return _Copied(dict(sorted(rows.items())), digests, refused, max(complete, default=None), landed_through)
 
 
 def _digest(columns: Mapping[str, str], content: Any) -> str:

@@ -50,6 +50,7 @@ class Waiting(Protocol):
     def read(self, name: str) -> Iterator[Any]: ...
     def remove(self, name: str) -> None: ...
     def oldest(self) -> datetime | None: ...
+    def begun(self, name: str) -> datetime: ...
 
 
 class PushedSettings(SourceSettings):
@@ -104,8 +105,9 @@ class PushedSource:
 
     def windows(self, resource: Resource, *, since: datetime | None, until: datetime, full: bool) -> list[Window]:
         """One window for each closed segment, the oldest first. `since` and `until` do not matter: what was pushed
-        once cannot be asked for again."""
-        return [Window("file", f"{_WINDOW}{name}") for name in self._lane(resource).closed()]
+        once cannot be asked for again. A window starts at the receipt of its first event."""
+        lane = self._lane(resource)
+        return [Window("file", f"{_WINDOW}{name}", start=lane.begun(name)) for name in lane.closed()]
 
     def pull(self, resource: Resource, window: Window) -> Iterator[Batch]:
         lane = self._lane(resource)
