@@ -1,4 +1,5 @@
-"""Once a night, one DAG for each district: what is past its retention is removed, and a receipt is written.
+"""Once a night, one DAG for each district: small landed files are put together, then what is past its retention is
+removed, and a receipt is written.
 
 It takes the district's writer slot, so nothing is read while it is removed. `dry_run` only says what would be.
 """
@@ -36,6 +37,20 @@ def retention_dag(district: District) -> DAG:
             )
             return asdict(done)
 
+        @task
+        def compact(source: str) -> dict[str, int]:
+            context = get_current_context()
+            done = pipeline.compact(
+                load_project(),
+                district.id,
+                source,
+                dry_run=context["params"]["dry_run"],
+                run_id=context["run_id"],
+            )
+            return asdict(done)
+
+        if district.sources:
+            compact.expand(source=[source.name for source in district.sources])
         prune()
     return dag
 

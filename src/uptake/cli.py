@@ -289,7 +289,33 @@ def prune(
                 f"{place.id}: {'would remove' if dry_run else 'removed'} {done.snapshots} snapshots, "
                 f"{done.lake_files} superseded files ({done.lake_bytes / 2**20:.1f} MiB), "
                 f"{done.outcomes} outcomes, {done.check_results} check results, "
-                f"{done.freshness} records of freshness"
+                f"{done.freshness} records of freshness, {done.ledger_rows} ledger rows of compacted files"
+            )
+
+
+@app.command()
+def compact(
+    config: ConfigOption = None,
+    district: DistrictOption = None,
+    source: Annotated[str | None, typer.Option("--source", "-s", help="One source; all when left out.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be put together.")] = False,
+) -> None:
+    """Put small landed files together: the same rows in fewer files. Runs each night too.
+
+    Example: `uptake compact --dry-run`
+    """
+    from uptake import pipeline
+
+    with _exits():
+        project = _project(config)
+        for place, name in _sources(project, district, source):
+            done = pipeline.compact(project, place.id, name, dry_run=dry_run)
+            sizes = f"{done.bytes_before / 2**20:.1f} MiB"
+            if not dry_run:
+                sizes += f" became {done.bytes_after / 2**20:.1f} MiB"
+            out.print(
+                f"{place.id} {name}: {'would put' if dry_run else 'put'} {done.files} files of {done.rows:,} rows into "
+                f"{done.into}; {sizes}"
             )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from uptake.config import District, SourceSettings
+from uptake.landing.ledger import COMPACTED
 from uptake.operations.models import Freshness, LandedFile, Outcome
 from uptake.operations.session import in_turn, reading, writing
 from uptake.project import Project
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from uptake.warehouse.publish import SnapshotRef
 
 RECEIVED, PULLED = "received", "pulled"
-COMPACTED = "compacted"  # mode of a window whose rows were landed before
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _files_after(session: Session, district: str, after: int, through: int | Non
         LandedFile.district == district,
         LandedFile.id > after,
         LandedFile.superseded_at.is_(None),
-        LandedFile.window_mode != COMPACTED,
+        ~LandedFile.window_token.startswith(f"{COMPACTED}-"),  # its rows were landed before
     )
     if through is not None:
         query = query.where(LandedFile.id <= through)

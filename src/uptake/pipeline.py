@@ -37,10 +37,11 @@ from uptake.operations.session import reading
 from uptake.project import Project
 from uptake.sources.base import Home, Settles, Source
 from uptake.sources.pushed import PushedSource
-from uptake.sources.registry import KINDS, open_source
+from uptake.sources.registry import KINDS, open_source, warehouse_resources
 
 # The warehouse and the checks take seconds to import: a pull needs neither.
 if TYPE_CHECKING:
+    from uptake.compact import Compacted
     from uptake.quality.run import Checker
     from uptake.quality.summary import CheckSummary
     from uptake.retention import Pruned
@@ -592,6 +593,30 @@ def prune(project: Project, district_id: str, *, dry_run: bool = False, run_id: 
     from uptake.retention import prune as prune_district  # noqa: PLC0415
 
     return prune_district(project, project.district(district_id), run_id=run_id or new_run_id(), dry_run=dry_run)
+
+
+def compact(
+    project: Project, district_id: str, source_name: str, *, dry_run: bool = False, run_id: str | None = None
+) -> Compacted:
+    """Put the small landed files of a source together; with `dry_run`, only say what would be. See `uptake.compact`.
+
+    Raises TransientError while the source is being pulled.
+    """
+    from uptake.compact import compact as compact_source  # noqa: PLC0415
+
+    district = project.district(district_id)
+    settings = district.source(source_name)
+    with _alone(project, district, settings):
+        return compact_source(
+            project,
+            district,
+            settings.name,
+            [(name[0], resource) for name, resource in warehouse_resources().items() if name[0] == settings.namespace],
+            run_id=run_id or new_run_id(),
+            now=datetime.now(UTC),
+            clock_now=clock.now(district),
+            dry_run=dry_run,
+        )
 
 
 def replay(project: Project, held: QuarantineFile, *, run_id: str | None = None) -> ReplayResult:

@@ -26,7 +26,8 @@ SHOWN_RUNS = 30  # check runs that the marts and the static pages show, however 
 
 @dataclass(slots=True)
 class Pruned:
-    """What was removed, or in a dry run would be. lake_bytes: size of the lake files."""
+    """What was removed, or in a dry run would be. lake_bytes: size of the lake files. ledger_rows: of files whose rows
+    stand in a compacted file, which is what the ledger knows of them then."""
 
     snapshots: int = 0
     lake_files: int = 0
@@ -34,6 +35,7 @@ class Pruned:
     outcomes: int = 0
     check_results: int = 0
     freshness: int = 0
+    ledger_rows: int = 0
 
     @property
     def is_nothing(self) -> bool:
@@ -51,8 +53,11 @@ def prune(
     keep = district.privacy.retention
     done = Pruned()
     done.snapshots = len(prune_snapshots(project.published(district.id), keep=keep.snapshots, dry_run=dry_run))
+    forgotten = []
     for row in _superseded(project, district, now - timedelta(days=keep.superseded_days)):
         path = project.lake / row.path
+        if row.compacted_into is not None:
+            forgotten.append(row.id)
         if not path.exists():  # its row stays: the record of what once counted
             continue
         done.lake_files += 1
@@ -66,7 +71,9 @@ def prune(
         done.outcomes = _count(session, Outcome, old_outcome)
         done.check_results = _count(session, CheckResult, old_check)
         done.freshness = _count(session, Freshness, old_age)
+        done.ledger_rows = len(forgotten)
         if not dry_run and not done.is_nothing:
+            session.execute(delete(LandedFile).where(LandedFile.id.in_(forgotten)))
             session.execute(delete(Outcome).where(old_outcome))
             session.execute(delete(CheckResult).where(old_check))
             session.execute(delete(Freshness).where(old_age))

@@ -107,13 +107,20 @@ class Lake:
         self.district = self.project.district(DISTRICT)
 
     def land(
-        self, namespace: str, name: str, rows: Sequence[Row], *, token: str | None = None, deleted: Sequence[Row] = ()
+        self,
+        namespace: str,
+        name: str,
+        rows: Sequence[Row],
+        *,
+        token: str | None = None,
+        deleted: Sequence[Row] = (),
+        window: Window | None = None,
     ) -> None:
         """One window of one resource; the same token again replaces what the first one landed."""
         self._windows += 1
         resource = warehouse_resources()[namespace, name]
         schema = resource.landed_schema
-        window = Window("file" if resource.kind == "event" else "full", token or f"window-{self._windows}")
+        window = window or Window("file" if resource.kind == "event" else "full", token or f"window-{self._windows}")
         place = At(DISTRICT, SOURCES[namespace], name)
         with WindowWriter(self.project.lake, place, window.token, resource) as writer:
             for part, is_deleted in ((rows, False), (deleted, True)):

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from uptake.contracts import Resource
+from uptake.landing.ledger import COMPACTED
 from uptake.operations.models import LandedFile
 
 MASS_ROWS = 20  # a smaller loss is ordinary, whatever its share
@@ -64,14 +65,16 @@ def find_vanished(
         connection.execute(f"CREATE TEMP TABLE pulled AS SELECT *, {parent} AS _parent FROM pulled_arrow")
         order = pa.table({"filename": [str(lake / row.path) for row in held], "position": range(len(held))})
         connection.register("held_order", order)
+        # Inside a compacted file rows of several landings lie together, each with its own time.
+        own = "_landed_at" if any(row.window_token.startswith(f"{COMPACTED}-") for row in held) else "NULL"
         names = ", ".join(f'newest."{name}" AS "{name}"' for name in kept)
         fields = ", ".join(f'"{name}" := "{name}"' for name in [*kept, "_deleted"])
         connection.execute(
             f"""
             CREATE TEMP TABLE held AS
             SELECT {names} FROM (
-                SELECT arg_max(struct_pack({fields}), position) AS newest
-                FROM read_parquet($files, filename = true) JOIN held_order USING (filename)
+                SELECT arg_max(struct_pack({fields}), (position, coalesce({own}, TIMESTAMPTZ '1970-01-01'))) AS newest
+                FROM read_parquet($files, filename = true, union_by_name = true) JOIN held_order USING (filename)
                 GROUP BY {key}
             ) WHERE NOT newest."_deleted"
             """,

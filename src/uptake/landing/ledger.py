@@ -22,6 +22,7 @@ from uptake.operations.session import in_turn, reading, writing
 
 Step = Literal["pull", "land", "sweep", "replay", "build", "check", "publish", "prune", "compact", "alert"]
 Status = Literal["good", "warning", "failed"]
+COMPACTED = "compacted"  # first part of the window's name of a file in which others were put together
 CURSOR_MODES = ("full", "incremental")  # a backfill must not move the cursor
 
 
@@ -239,6 +240,39 @@ def commit_window(
         landed = file is not None and same is None
         is_orphan = file is not None and not landed and not _is_named(session, file.path)
         return Committed(landed=landed, superseded=len(outdated), is_orphan=is_orphan)
+
+
+def commit_compaction(
+    engine: Engine, at: At, members: Sequence[LandedFile], file: NewFile, *, run_id: str, record: Record
+) -> bool:
+    """Put `file` in the place of `members`, which are neighbours, oldest first. False: one of them ceased to count
+    meanwhile, and nothing was changed.
+
+    It stands in the order where the last of them stood. Spans of events keep their span, so that reading all of it
+    again replaces the file.
+    """
+    now = _now()
+    with writing(engine) as session:
+        in_turn(session, f"window {at.district} {at.source} {at.resource}")
+        held = [session.get_one(LandedFile, member.id) for member in members]
+        if any(row.superseded_at is not None for row in held):
+            return False
+        is_span = all(row.window_mode == "interval" for row in held)
+        window = Window(
+            mode="interval" if is_span else held[-1].window_mode,  # type: ignore[arg-type]
+            token=f"{COMPACTED}-{held[0].id}-{held[-1].id}",
+            start=min((row.window_start for row in held if row.window_start), default=None),
+            end=max((row.window_end for row in held if row.window_end), default=None),
+        )
+        namespace, landed_at = held[-1].namespace, held[-1].landed_at
+        new = _landed(at, window, file, run_id=run_id, namespace=namespace, landed_at=landed_at)
+        session.add(new)
+        session.flush()
+        for row in held:
+            row.superseded_at = now
+            row.compacted_into = new.id
+        session.add(_outcome(at, run_id, record, now))
+        return True
 
 
 def named_paths(engine: Engine, district: str, source: str) -> set[str]:

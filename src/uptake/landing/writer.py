@@ -103,10 +103,7 @@ class WindowWriter:
         assert self._parquet is not None
         self._parquet.close()
         self._parquet = None
-        content_hash, byte_count = _digest_and_sync(self._draft)
-        path = self._folder / f"{self._token}.{content_hash[:_HASH_IN_NAME]}.parquet"
-        self._draft.replace(path)
-        sync_folder(self._folder)
+        path, content_hash, byte_count = keep_file(self._draft, self._token)
         return NewFile(
             path=path.relative_to(self._lake).as_posix(),
             content_hash=content_hash,
@@ -136,6 +133,15 @@ class WindowWriter:
         first, last = _as_time(ends["min"]), _as_time(ends["max"])
         self._first = first if self._first is None else min(first, self._first)
         self._last = last if self._last is None else max(last, self._last)
+
+
+def keep_file(draft: Path, token: str) -> tuple[Path, str, int]:
+    """Sync a whole draft and give it its name in its folder. Returns path, SHA-256 and size."""
+    content_hash, byte_count = _digest_and_sync(draft)
+    path = draft.parent / f"{checked_token(token)}.{content_hash[:_HASH_IN_NAME]}.parquet"
+    draft.replace(path)
+    sync_folder(path.parent)
+    return path, content_hash, byte_count
 
 
 def _as_time(value: object) -> datetime:

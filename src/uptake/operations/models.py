@@ -85,6 +85,7 @@ class LandedFile(Place, Base):
     event_max: Mapped[datetime | None]
     landed_at: Mapped[datetime]
     superseded_at: Mapped[datetime | None]
+    compacted_into: Mapped[int | None]  # the file in which these rows stand since, when that is why it ceased to count
 
 
 class Outcome(Place, Base):

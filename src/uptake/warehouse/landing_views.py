@@ -5,20 +5,25 @@ The lake is the only store of landed rows. A view names its files one by one: wh
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from uptake.contracts import Resource
+from uptake.contracts import TIMESTAMP, Resource
 from uptake.warehouse import versions
 from uptake.warehouse.engine import quoted
 
 Name = tuple[str, str]  # (namespace, resource)
+
+# What a compacted file holds beside each row: what the ledger knew of the file that the row landed in.
+OWN_COLUMNS = (pa.field("_window", pa.string()), pa.field("_landed_at", TIMESTAMP), pa.field("_as_of_at", TIMESTAMP))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +51,23 @@ def live_files(connection: duckdb.DuckDBPyConnection, lake: Path) -> list[LakeFi
 
     So what models count by the ledger and what they read from the lake is the same, whatever lands meanwhile.
     """
-    rows = connection.execute(
-        """
-        select
-            id, namespace, resource, path, source, window_token, landed_at, coalesce(window_end, landed_at), event_min,
-            event_max, row_count
-        from ops.landed_file
-        where superseded_at is null
-        order by landed_at, id
-        """
-    ).fetchall()
-    return [
-        LakeFile(id_, (namespace, resource), lake / path, source, window, landed_at, as_of, first, last, count)
-        for id_, namespace, resource, path, source, window, landed_at, as_of, first, last, count in rows
-    ]
+    query = f"select {_FILE_COLUMNS} from ops.landed_file where superseded_at is null order by landed_at, id"
+    return [_lake_file(row, lake) for row in connection.execute(query).fetchall()]
+
+
+def compacted_files(connection: duckdb.DuckDBPyConnection, lake: Path) -> list[tuple[int, LakeFile]]:
+    """(id of the file that has its rows now, file) of each file that was put together with others."""
+    query = f"select compacted_into, {_FILE_COLUMNS} from ops.landed_file where compacted_into is not null"
+    return [(into, _lake_file(row, lake)) for into, *row in connection.execute(query).fetchall()]
+
+
+_FILE_COLUMNS = """id, namespace, resource, path, source, window_token, landed_at, coalesce(window_end, landed_at),
+    event_min, event_max, row_count"""
+
+
+def _lake_file(row: Sequence[Any], lake: Path) -> LakeFile:
+    file_id, namespace, resource, path, *rest = row
+    return LakeFile(file_id, (namespace, resource), lake / path, *rest)
 
 
 def write_views(
@@ -80,7 +88,7 @@ def write_views(
             by_name[file.name].append(file)
     contents = {}
     for (namespace, name), resource in resources.items():
-        pattern = _schema_file(schema_dir, namespace, resource)
+        pattern = schema_file(schema_dir, namespace, resource)
         columns = _columns(connection, pattern)
         shown = by_name[namespace, name]
         query = _query(columns, pattern, shown)
@@ -94,19 +102,29 @@ def _identity(file: LakeFile) -> str:
     return f"{file.id} {file.path.name} {file.source} {file.window} {file.landed_at} {file.as_of}"
 
 
-def _schema_file(folder: Path, namespace: str, resource: Resource) -> Path:
+def schema_file(folder: Path, namespace: str, resource: Resource) -> Path:
+    """A file without rows that has every column of the resource, and those that a compacted file has beside them."""
     path = folder / f"{namespace}__{resource.name}.parquet"
-    if not path.exists() or not pq.read_schema(path).equals(resource.landed_schema):
+    schema = resource.landed_schema
+    for field in OWN_COLUMNS:
+        schema = schema.append(field)
+    if not path.exists() or not pq.read_schema(path).equals(schema):
         folder.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".tmp")
-        pq.write_table(resource.landed_schema.empty_table(), draft)
+        draft = path.with_suffix(f".{os.getpid()}.tmp")
+        pq.write_table(schema.empty_table(), draft)
         draft.replace(path)
     return path
 
 
+def rows_of_files(connection: duckdb.DuckDBPyConnection, pattern: Path, files: Sequence[LakeFile]) -> str:
+    """A query of the files' rows with what the ledger knows of each; `pattern` as `schema_file` makes it."""
+    return _query(_columns(connection, pattern), pattern, files)
+
+
 def _columns(connection: duckdb.DuckDBPyConnection, pattern: Path) -> str:
     described = connection.execute(f"describe select * from read_parquet({quoted(str(pattern))})").fetchall()
-    return ", ".join(f'cast("{row[0]}" as {row[1]}) as "{row[0]}"' for row in described)
+    own = {field.name for field in OWN_COLUMNS}
+    return ", ".join(f'cast("{row[0]}" as {row[1]}) as "{row[0]}"' for row in described if row[0] not in own)
 
 
 def _query(columns: str, pattern: Path, files: Sequence[LakeFile]) -> str:
@@ -121,8 +139,10 @@ def _query(columns: str, pattern: Path, files: Sequence[LakeFile]) -> str:
         "_landed_at": [_time(file.landed_at) for file in files],
         "_as_of_at": [_time(file.as_of) for file in files],
     }
+    own = {field.name for field in OWN_COLUMNS}
+    found = {name: f"({_list(['null', *values])})[cast(file_index + 1 as bigint)]" for name, values in known.items()}
     looked_up = ", ".join(
-        f"({_list(['null', *values])})[cast(file_index + 1 as bigint)] as {name}" for name, values in known.items()
+        f"coalesce({name}, {value}) as {name}" if name in own else f"{value} as {name}" for name, value in found.items()
     )
     paths = _list(quoted(str(path)) for path in [pattern, *(file.path for file in files)])
     return f"select {columns}, {looked_up} from read_parquet({paths}, union_by_name = true)"

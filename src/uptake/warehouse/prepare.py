@@ -28,7 +28,7 @@ from uptake.project import Project
 from uptake.sources.registry import warehouse_resources
 from uptake.warehouse import versions
 from uptake.warehouse.engine import first_row, open_warehouse, replace_table, table_exists
-from uptake.warehouse.landing_views import LakeFile, Name, live_files, write_views
+from uptake.warehouse.landing_views import LakeFile, Name, compacted_files, live_files, write_views
 from uptake.warehouse.partitions import DATE_VERSION
 from uptake.warehouse.reference import copy_operations, write_config
 from uptake.warehouse.touched import (
@@ -150,7 +150,9 @@ def prepare(
             ),
             records=_records_signature(connection),
         )
-        work = _find_work(connection, district, resources, files, warehouse, signature, full_refresh=full_refresh)
+        work = _find_work(
+            connection, project, district, resources, files, warehouse, signature, full_refresh=full_refresh
+        )
         work.batches = in_batches(work.dates, files, resources, district.zone, EVENTS_AT_ONCE)
         write_config(connection, district, catalogue, as_of_at)
         replace_table(connection, "build.seen_file", _file_table(files))
@@ -280,6 +282,7 @@ def _make_schemas(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _find_work(
     connection: duckdb.DuckDBPyConnection,
+    project: Project,
     district: District,
     resources: Mapping[Name, Resource],
     files: list[LakeFile],
@@ -300,9 +303,7 @@ def _find_work(
         work.weeks = weeks_of(work.dates, district) | school_weeks(district)
         return work
     before = {row[0]: row for row in connection.execute("from build.done_file").fetchall()}
-    now = {file.id for file in files}
-    changed = [file for file in files if file.id not in before]
-    changed += [_seen(row) for file_id, row in before.items() if file_id not in now]
+    changed = _changed(connection, files, [_seen(row) for row in before.values()], project.lake)
     work.changed = {file.name for file in changed}
     work.has_new_settings = done[1] != signature.marts
     work.has_new_records = done[2] != signature.records
@@ -317,6 +318,25 @@ def _find_work(
     if work.has_new_settings or any(file.name[0] == ROSTER_NAMESPACE or file.name in LISTS for file in changed):
         work.weeks |= school_weeks(district)
     return work
+
+
+def _changed(
+    connection: duckdb.DuckDBPyConnection, files: list[LakeFile], before: list[LakeFile], lake: Path
+) -> list[LakeFile]:
+    """Files that are new or gone since the last good build.
+
+    A compacted file has the rows of those that it replaced: of them only those count that no build had seen.
+    """
+    now, seen = {file.id for file in files}, {file.id for file in before}
+    members: dict[int, list[LakeFile]] = {}
+    for into, member in compacted_files(connection, lake):
+        members.setdefault(into, []).append(member)
+    changed = []
+    for file in files:
+        if file.id not in seen:
+            changed += [member for member in members.get(file.id, [file]) if member.id not in seen]
+    replaced = {member.id for into, held in members.items() if into in now for member in held}
+    return changed + [file for file in before if file.id not in now and file.id not in replaced]
 
 
 def _insist_on_files(files: Iterable[LakeFile], district: District) -> None:

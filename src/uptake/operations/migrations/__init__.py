@@ -1,3 +1,3 @@
 """Alembic migrations of the operations database. `HEAD` is the newest, so that checking needs no Alembic."""
 
-HEAD = "0004"
+HEAD = "0005"
