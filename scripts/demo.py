@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import psutil
 from sqlalchemy import select
@@ -27,12 +27,14 @@ from sqlalchemy.orm import Session
 
 from uptake.operations.models import Outcome
 from uptake.project import CONFIG_VARIABLE, Project
+from uptake.receiver import keys
 from uptake.sandbox.credentials import connection_environment
 from uptake.sandbox.demo import CONFIG, write_demo
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 HOST = "127.0.0.1"
+PUSHED_SOURCE, SENSOR = "labbench", "simulated LabBench"
 PORTS = {"sandbox": 8710, "airflow": 8080, "dashboard": 8501, "data docs": 8502, "receiver": 8720}
 PUBLISH_WITHIN_SECONDS = 900
 
@@ -176,6 +178,19 @@ def require_free_ports() -> None:
                 ) from None
 
 
+def start_sender(project: Project) -> None:
+    """Give the simulated tool that pushes its events a key of its own; the key of an earlier run ends."""
+    district = project.config.districts[0].id
+    for row in keys.listed(project, district):
+        if row.sensor == SENSOR and row.revoked_at is None:
+            keys.revoke(project, row.id)
+    key = keys.add(project, district, PUSHED_SOURCE, SENSOR)
+    url = f"http://{HOST}:{PORTS['receiver']}"
+    body = json.dumps({"url": f"{url}/caliper/{district}", "key": key.token}).encode()
+    with urlopen(Request(f"http://{HOST}:{PORTS['sandbox']}/_sandbox/sender", data=body), timeout=10):
+        pass
+
+
 def report_progress(project: Project, seen: int) -> int:
     """Say what each finished step did, once; what landed, as a line a source. Returns the last outcome told."""
     query = select(Outcome).where(Outcome.id > seen).order_by(Outcome.id)
@@ -314,6 +329,8 @@ def main() -> None:
         if is_first_start:  # while the others start: only the scheduler needs the pools
             import_pools(processes, pools)
         wait_for(processes, f"http://{HOST}:{PORTS['airflow']}/api/v2/monitor/health", "Airflow")
+        wait_for(processes, f"http://{HOST}:{port}/health", "the receiver")
+        start_sender(project)
         for part in ("scheduler", "dag-processor"):
             processes.start(f"airflow {part}", BIN / "airflow", part)
         district = project.config.districts[0]

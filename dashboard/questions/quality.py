@@ -83,8 +83,9 @@ def _answer(context: Context, agreed: pd.DataFrame, matched: pd.DataFrame, age: 
     if len(late):
         names = words.listed([words.source(name) for name in late["source"]])
         troubles.append(f"{names} {'is' if len(late) == 1 else 'are'} late or cannot be read")
-    if len(slow := _too_late(age)):
-        troubles.append(f"{words.listed([words.source(name) for name in slow['source']])} took longer than promised")
+    slow = [words.source(name) for name in _too_late(age)["source"] if name not in set(late["source"])]
+    if slow:
+        troubles.append(f"{words.listed(slow)} took longer than promised")
     if len(wrong):
         troubles.append(f"{words.plural(len(wrong), 'count does', 'counts do')} not agree")
     if warned:

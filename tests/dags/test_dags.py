@@ -15,6 +15,7 @@ EXPECTED = {
     "ingest__riverbend__lms",
     "ingest__riverbend__filter",
     "ingest__riverbend__registers",
+    "ingest__riverbend__labbench",
     "publish__riverbend",
     "backfill__riverbend",
     "retention__riverbend",
@@ -75,7 +76,7 @@ def test_a_wrong_configuration_is_an_import_error_that_names_the_key(monkeypatch
 
 def test_each_source_renews_its_asset_and_any_of_them_starts_the_publication(bag):
     renewed = {asset.name for dag_id in EXPECTED for task in bag.dags[dag_id].tasks for asset in task.outlets}
-    assert renewed == {f"riverbend.{name}" for name in ("sis", "lms", "filter", "registers", "backfill")}
+    assert renewed == {f"riverbend.{name}" for name in ("sis", "lms", "filter", "labbench", "registers", "backfill")}
     from airflow.sdk import AssetAny
 
     condition = bag.dags["publish__riverbend"].timetable.asset_condition

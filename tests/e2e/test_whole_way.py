@@ -162,7 +162,7 @@ def test_new_events_move_the_date_and_vanished_feeds_delete_nobody(whole_way: Wh
     whole_way.sandbox.fault("umbrella/activity", "throttle", times=2, retry_after=0.1)
     whole_way.sandbox.fault("umbrella/activity", "duplicate", share=0.3)
     whole_way.pull("sis", full=True)
-    whole_way.pull("lms", "filter")
+    whole_way.pull("lms", "filter", "labbench")
     whole_way.sandbox.mend()
     whole_way.build_check_publish()
 

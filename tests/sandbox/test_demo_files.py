@@ -45,7 +45,7 @@ def test_the_demos_configuration_is_valid(tmp_path: Path) -> None:
     assert config.state_dir == tmp_path / "var"
     district = config.districts[0]
     assert (district.id, district.is_simulated) == ("riverbend", True)
-    assert {source.name for source in district.sources} == {"sis", "lms", "filter", "registers"}
+    assert {source.name for source in district.sources} == {"sis", "lms", "filter", "labbench", "registers"}
     assert district.tool_catalogue == folder / CATALOGUE
     load_catalogue(folder / CATALOGUE)
 

@@ -11,7 +11,7 @@ from uptake.sandbox.running import RunningSandbox
 from uptake.warehouse.partitions import read_snapshot_file
 
 DISTRICT = "riverbend"
-SOURCES = ("sis", "lms", "filter", "registers")
+SOURCES = ("sis", "lms", "filter", "labbench", "registers")
 
 
 @dataclass
@@ -38,5 +38,5 @@ class WholeWay:
     def contents(self) -> dict[str, list[tuple]]:
         """Every table of the leaders' snapshot, in an order of its own, but for the records of the runs themselves."""
         tables = [name for (name,) in self.rows("select table_name from duckdb_tables() order by 1")]
-        records = {"mart_check_history", "mart_source_health", "mart_reconciliation"}
+        records = {"mart_check_history", "mart_source_health", "mart_freshness", "mart_reconciliation"}
         return {name: self.rows(f"select * from {name} order by all") for name in tables if name not in records}

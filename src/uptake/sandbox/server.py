@@ -22,6 +22,7 @@ from uptake.sandbox.exchange import json_body
 from uptake.sandbox.faults import Fault, Faults
 from uptake.sandbox.oneroster import OneRosterServer
 from uptake.sandbox.roster import Roster
+from uptake.sandbox.sender import Receiver, Sender
 from uptake.sandbox.truths import truths_text
 from uptake.sandbox.umbrella import UmbrellaServer
 
@@ -40,6 +41,7 @@ class Sandbox:
 
     def __init__(self, district: SimulatedDistrict, clock: Clock) -> None:
         self.district, self.clock, self.faults = district, clock, Faults()
+        self.sender = Sender(district, clock)
 
     @property
     def app(self) -> Starlette:
@@ -50,6 +52,8 @@ class Sandbox:
             Route("/_sandbox/faults", self._put_fault, methods=["PUT"]),
             Route("/_sandbox/faults", self._delete_faults, methods=["DELETE"]),
             Route("/_sandbox/truths", self._get_truths),
+            Route("/_sandbox/sender", self._get_sender),
+            Route("/_sandbox/sender", self._start_sender, methods=["POST"]),
         ]
         vendors = (
             OneRosterServer(Roster(self.district), self.clock, self.faults),
@@ -66,6 +70,7 @@ class Sandbox:
             yield
         finally:
             saving.cancel()
+            self.sender.stop()
             self.clock.save()
 
     async def _keep_saving(self) -> None:
@@ -102,6 +107,16 @@ class Sandbox:
     async def _delete_faults(self, request: Request) -> Response:
         query = request.query_params
         return json_body(orjson.dumps({"removed": self.faults.clear(query.get("endpoint"), query.get("fault"))}))
+
+    async def _get_sender(self, request: Request) -> Response:
+        return json_body(orjson.dumps({"sent": self.sender.sent}))
+
+    async def _start_sender(self, request: Request) -> Response:
+        try:
+            self.sender.start(Receiver.model_validate_json(await request.body()))
+        except ValidationError as error:
+            return _unprocessable(error)
+        return await self._get_sender(request)
 
     async def _get_truths(self, request: Request) -> Response:
         return Response(truths_text(), media_type="application/yaml")
