@@ -11,6 +11,7 @@ from xdist.remote import Producer
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 import postgres
+import ready
 import workers
 
 for variable in ("UPTAKE_CONFIG", "UPTAKE_OPERATIONS_URL"):
@@ -24,6 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> workers.FilesOfOneKind:
     return workers.FilesOfOneKind(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def started_ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        ready.use(patch, tmp_path_factory.mktemp("parses"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ LONG = (
     "tests/warehouse/test_models.py",
     "tests/examples/",
     "tests/warehouse/test_usage_summary.py",
+    "tests/warehouse/test_made.py",
+    "tests/warehouse/test_reported_minutes.py",
     "tests/dashboard/",
     "tests/warehouse/test_suppression.py",
     "tests/publish/test_crash.py",
