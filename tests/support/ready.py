@@ -1,8 +1,8 @@
 """dbt and the checker, started by fork from a process that has imported them already.
 
-Each start of either imports for three to four seconds, and the suite starts them hundreds of times. What runs is the same
-code in a process of its own, with the environment, output and exit code that the product gives and reads. Tests that
-kill a build or a run start the real commands themselves.
+Each start of either imports for three to four seconds, and the suite starts them hundreds of times. What runs is the
+same code in a process of its own, with the environment, output and exit code that the product gives and reads. Tests
+that kill a build or a run start the real commands themselves.
 
 dbt's parse of the project depends on where the warehouse lies, as every setting of a profile could be read by a model.
 None reads that, so that here the parse of one district serves all of the same name.
@@ -60,7 +60,7 @@ def _constants() -> dict[str, Any]:
 def _dbt(arguments: list[str], environment: dict[str, str], log: str, parses: Path) -> None:
     os.environ.clear()
     os.environ.update(environment)
-    with open(log, "wb") as out:
+    with Path(log).open("wb") as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
     from dbt.adapters.duckdb import DuckDBCredentials
@@ -114,7 +114,7 @@ def _checker(environment: dict[str, str], asked_by: Connection, answers: Connect
     os.dup2(answers.fileno(), 1)
     asked_by.close()
     answers.close()
-    with open(said, "ab") as errors:
+    with Path(said).open("ab") as errors:
         os.dup2(errors.fileno(), 2)
     sys.stdin, sys.stdout = os.fdopen(0, encoding="utf-8"), os.fdopen(1, "w", encoding="utf-8")
     from uptake.quality import worker
