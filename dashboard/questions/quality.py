@@ -150,7 +150,10 @@ def _picture(context: Context, history: pd.DataFrame) -> None:
     result = result.where(kept["is_success"] | (kept["severity"] == "critical"), "warning")
     drawn = kept.assign(result=result).groupby(["snapshot_id", "result"]).size().rename("checks").reset_index()
     drawn["place"] = drawn["snapshot_id"].map(place)
-    drawn["run"] = [words.moment(runs[snapshot], context.zone) for snapshot in drawn["snapshot_id"]]
+    names = pd.Series([words.moment(at, context.zone) for at in runs], index=runs.index)
+    # Two runs within a minute are two bars.
+    names += names.groupby(names).cumcount().map(lambda number: f" ({number + 1})" if number else "")
+    drawn["run"] = drawn["snapshot_id"].map(names)
     charts.draw(
         charts.check_runs(drawn.drop(columns="snapshot_id")),
         alt_text="Bar chart of the checks that held, warned and failed in each check run",

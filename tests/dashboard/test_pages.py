@@ -129,6 +129,12 @@ def test_no_part_of_a_licence_that_nobody_uses_is_drawn_as_used(look: Visit) -> 
     assert parts == ["Paid and not used"]
 
 
+def test_each_run_of_the_checks_is_a_bar_of_its_own(look: Visit) -> None:
+    (chart,) = look("quality").get("vega_lite_chart")
+    runs = [row["run"] for row in _arrow_rows(chart.proto) if row["result"] == "holds"]
+    assert len(runs) == len(set(runs)) > 1
+
+
 # --- state in the address ----------------------------------------------------------------------------------------
 
 
