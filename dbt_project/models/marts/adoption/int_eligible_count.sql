@@ -98,8 +98,9 @@ select
   cell.eligible,
   cell.same_as,
   cell.copy_of,
-  -- One number for the same people under two tools; the counts of a grade are the same under every tool.
-  case when cell.org_level = 'grade' then cell.same_as else concat(cell.same_as, '|', cell.grades) end as identity,
+  -- One number for the same people under two tools. Tools whose grades leave a school out count fewer children of one and the
+  -- same grade; only as many are the same ones.
+  concat(cell.same_as, '|', case when cell.org_level = 'grade' then cast(cell.eligible as varchar) else cell.grades end) as identity,
   split.org_key is not null as is_split
 from cell
 left join split using (week_start_on, grade_set, org_level, org_key, dimension, subgroup)
