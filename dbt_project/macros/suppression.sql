@@ -755,6 +755,42 @@ inner join numbered_group using (group_no)
     and at_most - (counted - others_at_most) + 1 < {{ least_possible_values("minimum_n") }}
 {%- endmacro %}
 
+{#- Columns of a cell of int_use_cell, for `telling_counts`: what a reader knows of the count of its week. -#}
+{% macro known_of_week(cell) -%}
+    {{ cell }}.minimum_n,
+    {{ cell }}.is_active_hidden and {{ cell }}.is_active_sensitive as is_guarded,
+    coalesce({{ cell }}.shown_active, {{ cell }}.active_high, {{ cell }}.eligible) as at_most
+{%- endmacro %}
+
+{#-
+  CTEs ending in one called `name`: the `key` of those counts of a tool's users in the whole district that `telling_counts` finds
+  beside the weeks that mart_adoption tells of the tool.
+
+  users: relation with the columns of `key`, tool_key, counted, from_on, to_on (first and last day of the count).
+-#}
+{% macro telling_users(users, key, name) -%}
+{{ name }}_week as (
+
+  select
+    {% for column in key %}users.{{ column }}, {% endfor -%}
+    users.counted,
+    {{ known_of_week("cell") }}
+  from {{ users }} as users
+  inner join {{ ref("int_use_cell") }} as cell
+    on cell.tool_key = users.tool_key
+    and cell.org_level = 'district'
+    and cell.dimension = 'all_students'
+    and cell.week_start_on between {{ days_after("users.from_on", -6) }} and users.to_on
+
+),
+
+{{ name }} as (
+
+  {{ telling_counts(name ~ "_week", key) }}
+
+)
+{%- endmacro %}
+
 {#-
   A class is never shown as a number: its list is known to everybody in it. Its use is told as one of up to four bands of
   equal width, each of at least n values; a small class has one band, which tells nothing.

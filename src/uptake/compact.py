@@ -104,7 +104,7 @@ def groups_of(
             return "interval", day
         if row.window_mode == "file":
             # Dropped files are known by their window; what was pushed never comes again.
-            return ("pushed", row.landed_at.date()) if row.window_start else None
+            return ("pushed", row.landed_at.date()) if row.received_at else None
         return ("entity",) if resource.kind == "entity" else None
 
     for where, neighbours in groupby(files, key=place):

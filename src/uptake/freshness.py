@@ -60,7 +60,6 @@ def measure(project: Project, district: District, snapshot: SnapshotRef) -> int:
         files = _files_after(session, district.id, _measured_through(session, district.id), through)
         began = _pulls_began(session, district.id, files)
         for file in files:
-            is_pushed = file.window_mode == "file" and file.window_start is not None
             session.add(
                 Freshness(
                     district=district.id,
@@ -69,7 +68,7 @@ def measure(project: Project, district: District, snapshot: SnapshotRef) -> int:
                     snapshot_id=snapshot.id,
                     landed_file_id=file.id,
                     row_count=file.row_count,
-                    basis=RECEIVED if is_pushed else PULLED,
+                    basis=RECEIVED if file.received_at else PULLED,
                     since_at=_since(file, began),
                     landed_at=file.landed_at,
                     published_at=published_at,
@@ -142,6 +141,6 @@ def _pulls_began(session: Session, district: str, files: list[LandedFile]) -> di
 
 
 def _since(file: LandedFile, began: dict[tuple[str, str], datetime]) -> datetime:
-    if file.window_mode == "file" and file.window_start is not None:
-        return file.window_start
+    if file.received_at is not None:
+        return file.received_at
     return min(began.get((file.source, file.run_id), file.landed_at), file.landed_at)

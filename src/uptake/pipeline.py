@@ -450,14 +450,7 @@ class _Pull:
 
 
 def _record_failure(project: Project, at: At, run_id: str, error: UptakeError) -> None:
-    record = Record(
-        step="pull",
-        status="failed",
-        error_class=type(error).__name__,
-        message=error.message,
-        remedy=error.remedy or None,
-    )
-    ledger.record_outcome(project.operations, at, run_id=run_id, record=record)
+    ledger.record_outcome(project.operations, at, run_id=run_id, record=Record("pull").failed(error))
 
 
 def _worst(errors: Sequence[UptakeError]) -> UptakeError:
@@ -683,8 +676,7 @@ def _recorded(project: Project, district: District, step: ledger.Step, run_id: s
         yield record
     except UptakeError as error:
         error.at(district=district.id)
-        record.status, record.error_class = "failed", type(error).__name__
-        record.message, record.remedy = error.message, error.remedy or None
+        record.failed(error)
         raise
     except Exception as error:
         record.status, record.error_class = "failed", type(error).__name__

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
-from studies import plan, world
+from studies import MARTS, plan, world
 
 from uptake.errors import ConfigError
 from uptake.evidence import due, store
@@ -15,15 +15,6 @@ from uptake.evidence.data import StudyTable, fingerprint
 from uptake.evidence.due import run_due
 from uptake.evidence.run import run_study
 from uptake.operations.session import open_engine
-
-MARTS = {
-    "district": "maple",
-    "category": "Assessment",
-    "course": "^Math",
-    "baseline": {"starts_on": "2025-09-01", "ends_on": "2025-09-30"},
-    "outcome": {"starts_on": "2026-04-01", "ends_on": "2026-04-30"},
-    "use": {"tool": "mathgym", "starts_on": "2025-09-01", "ends_on": "2026-03-31"},
-}
 
 
 @dataclass

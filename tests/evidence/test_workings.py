@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from studies import plan, table, world
+from studies import MARTS, plan, table, world
 
 from uptake.evidence import store
 from uptake.evidence.run import run_study
 from uptake.evidence.workings import SCHEMAS, TOO_FEW, _dose, _flow, working_tables
 from uptake.operations.session import open_engine
-
-MARTS = {
-    "district": "maple",
-    "category": "Assessment",
-    "course": "^Math",
-    "baseline": {"starts_on": "2025-09-01", "ends_on": "2025-09-30"},
-    "outcome": {"starts_on": "2026-04-01", "ends_on": "2026-04-30"},
-    "use": {"tool": "mathgym", "starts_on": "2025-09-01", "ends_on": "2026-03-31"},
-}
 
 
 def step(name: str, rows: int, treated: int | None = None, comparison: int | None = None) -> dict:

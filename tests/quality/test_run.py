@@ -7,15 +7,24 @@ from types import ModuleType
 
 import pytest
 
+from uptake.config import District
 from uptake.errors import CheckError, PermanentError
 from uptake.operations.models import CheckResult
 from uptake.operations.session import reading
 from uptake.project import Project
 from uptake.quality import run, summary
-from uptake.quality.run import run_checks
+from uptake.quality.run import Checker
 from uptake.quality.summary import CheckSummary
 from uptake.warehouse.publish import publish_latest, status_of
 from uptake.warehouse.snapshot import Candidate, make_candidate
+
+
+def run_checks(
+    project: Project, district: District, candidate: Candidate, run_id: str, *, expectations: Path | None = None
+) -> CheckSummary:
+    """Check the candidate with a checker of its own, pages included."""
+    with Checker(project, district, expectations=expectations) as checker:
+        return checker.run(candidate, run_id)
 
 
 def checked(project: Project, run_id: str = "run-1") -> tuple[Candidate, CheckSummary]:

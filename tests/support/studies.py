@@ -8,6 +8,15 @@ import pandas as pd
 from uptake.evidence.data import StudyTable
 from uptake.evidence.plan import StudyPlan
 
+MARTS = {
+    "district": "maple",
+    "category": "Assessment",
+    "course": "^Math",
+    "baseline": {"starts_on": "2025-09-01", "ends_on": "2025-09-30"},
+    "outcome": {"starts_on": "2026-04-01", "ends_on": "2026-04-30"},
+    "use": {"tool": "mathgym", "starts_on": "2025-09-01", "ends_on": "2026-03-31"},
+}
+
 
 def plan(**changes) -> StudyPlan:
     given = {

@@ -94,13 +94,7 @@ def _write_down(
 
 
 def _record_failure(project: Project, district: District, run_id: str, error: UptakeError) -> None:
-    record = Record(
-        step="alert",
-        status="failed",
-        error_class=type(error).__name__,
-        message=error.message,
-        remedy=error.remedy or None,
-    )
+    record = Record("alert").failed(error)
     ledger.record_outcome(project.operations, At(district.id, "*", "*"), run_id=run_id, record=record)
 
 

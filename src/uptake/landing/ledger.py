@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Engine, ScalarResult, select, update
 from sqlalchemy.orm import Session
 
 from uptake.contracts import Window
-from uptake.errors import PermanentError
+from uptake.errors import PermanentError, UptakeError
 from uptake.operations.models import LandedFile, Outcome, Pull, QuarantineFile
 from uptake.operations.session import in_turn, reading, writing
 
@@ -77,6 +77,12 @@ class Record:
     message: str | None = None
     remedy: str | None = None
     details: dict[str, object] = field(default_factory=dict)
+
+    def failed(self, error: UptakeError) -> Record:
+        """This record, which now says what went wrong and what to do."""
+        self.status, self.error_class = "failed", type(error).__name__
+        self.message, self.remedy = error.message, error.remedy or None
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,11 @@ class LandedFile(Place, Base):
     superseded_at: Mapped[datetime | None]
     compacted_into: Mapped[int | None]  # the file in which these rows stand since, when that is why it ceased to count
 
+    @property
+    def received_at(self) -> datetime | None:
+        """Receipt of the first event of a segment of the receiver's spool; None of what was not pushed to us."""
+        return self.window_start if self.window_mode == "file" else None
+
 
 class Outcome(Place, Base):
     """What each step did. For `land`: rows_in = rows_out + rows_quarantined, always."""

@@ -138,7 +138,7 @@ def _source(audience: Audience, file: Path, suites: Sequence[Suite]) -> SQLDatas
         create_temp_table=False,
         assets=[
             # A table too is asked for as a query: its columns then come with its rows, not from a slow look-up.
-            QueryAsset(name=suite.name, query=_batch(suite), batch_definitions=whole)
+            QueryAsset(name=suite.name, query=suite.batch, batch_definitions=whole)
             for suite in suites
         ],
     )
@@ -211,10 +211,6 @@ def _believe(found: Sequence[Result], files: Mapping[Audience, Path]) -> None:
             )
 
 
-def _batch(suite: Suite) -> str:
-    return suite.query or f'SELECT * FROM "{suite.table}"'
-
-
 def _results(suite: Suite, validation: ExpectationSuiteValidationResult, run_id: RunIdentifier) -> Iterator[Result]:
     checked_at = datetime.now(UTC)
     for result in validation.results:
@@ -252,7 +248,7 @@ def _result(suite: Suite, result: ExpectationValidationResult, checked_at: datet
         observed=observed,
         unexpected_rows=int(unexpected) if unexpected is not None else None,
         query=asked.kwargs.get("unexpected_rows_query"),
-        batch=f"({_batch(suite)}) AS batch",
+        batch=f"({suite.batch}) AS batch",
         checked_at=checked_at,
         run_name=run_name,
     )

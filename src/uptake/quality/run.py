@@ -147,14 +147,6 @@ class Checker:
         return (said.strip().splitlines()[-1:] or [f"it ended with {code}"])[0]
 
 
-def run_checks(
-    project: Project, district: District, candidate: Candidate, run_id: str, *, expectations: Path | None = None
-) -> CheckSummary:
-    """Check the candidate with a checker of its own, pages included."""
-    with Checker(project, district, expectations=expectations) as checker:
-        return checker.run(candidate, run_id)
-
-
 def _kept(memory: Path) -> list[dict[str, Any]]:
     try:
         kept: list[dict[str, Any]] = json.loads(memory.read_text(encoding="utf-8"))["suites"]

@@ -45,6 +45,11 @@ class Suite:
     def name(self) -> str:
         return f"{self.area}.{self.audience}.{self.table}"
 
+    @property
+    def batch(self) -> str:
+        """The query of the rows that the expectations look at."""
+        return self.query or f'SELECT * FROM "{self.table}"'
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

@@ -84,8 +84,7 @@ class Fingerprints:
 
 def _queries(suite: Suite) -> list[str]:
     asked = [getattr(expectation, "unexpected_rows_query", None) for expectation in suite.expectations]
-    batch = suite.query or f'SELECT * FROM "{suite.table}"'
-    return [batch, *(query.format(batch=_BATCH) for query in asked if query is not None)]
+    return [suite.batch, *(query.format(batch=_BATCH) for query in asked if query is not None)]
 
 
 def code_digest(folders: Collection[Path]) -> str:

@@ -155,10 +155,8 @@ known_week as (
     cell.org_key,
     cell.dimension,
     cell.subgroup,
-    cell.minimum_n,
     counted.active as counted,
-    cell.is_active_hidden and cell.is_active_sensitive as is_guarded,
-    coalesce(cell.shown_active, cell.active_high, cell.eligible) as at_most
+    {{ known_of_week("cell") }}
   from {{ ref("int_use_cell") }} as cell
   inner join week on week.week_start_on = cell.week_start_on
   inner join counted using (tool_key, org_level, org_key, dimension, subgroup)

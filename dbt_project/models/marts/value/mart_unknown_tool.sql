@@ -85,48 +85,29 @@ enrolled as (
 
 ),
 
--- The users of four weeks beside what mart_adoption tells of each of them.
-known_week as (
+-- The users of the last four weeks and of the four before are two counts.
+users as (
 
   select
     counted.tool_key,
+    true as is_recent,
     counted.students as counted,
-    cell.minimum_n,
-    cell.is_active_hidden and cell.is_active_sensitive as is_guarded,
-    coalesce(cell.shown_active, cell.active_high, cell.eligible) as at_most
+    through.recent_from as from_on,
+    through.data_complete_through as to_on
   from counted
   cross join through
-  inner join {{ ref("int_use_cell") }} as cell
-    on cell.tool_key = counted.tool_key
-    and cell.org_level = 'district'
-    and cell.dimension = 'all_students'
-    and cell.week_start_on between {{ days_after("through.recent_from", -6) }} and through.data_complete_through
+  union all
+  select counted.tool_key, false, counted.students_before, through.before_from, {{ days_after("through.recent_from", -1) }}
+  from counted
+  cross join through
 
 ),
 
-known_week_before as (
-
-  select
-    counted.tool_key,
-    counted.students_before as counted,
-    cell.minimum_n,
-    cell.is_active_hidden and cell.is_active_sensitive as is_guarded,
-    coalesce(cell.shown_active, cell.active_high, cell.eligible) as at_most
-  from counted
-  cross join through
-  inner join {{ ref("int_use_cell") }} as cell
-    on cell.tool_key = counted.tool_key
-    and cell.org_level = 'district'
-    and cell.dimension = 'all_students'
-    and cell.week_start_on between {{ days_after("through.before_from", -6) }} and {{ days_after("through.recent_from", -1) }}
-
-),
+{{ telling_users("users", ["tool_key", "is_recent"], "telling_period") }},
 
 telling as (
 
-  {{ telling_counts("known_week", ["tool_key"]) }}
-  union
-  {{ telling_counts("known_week_before", ["tool_key"]) }}
+  select distinct tool_key from telling_period
 
 ),
 

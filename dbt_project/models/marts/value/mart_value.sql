@@ -152,30 +152,20 @@ idle as (
 
 ),
 
--- Each contract's users beside the weeks that mart_adoption tells of the tool.
-known_week as (
+users as (
 
   select
     contract.contract_key,
-    cell.minimum_n,
+    contract.tool_key,
     active.active_students as counted,
-    cell.is_active_hidden and cell.is_active_sensitive as is_guarded,
-    coalesce(cell.shown_active, cell.active_high, cell.eligible) as at_most
+    contract.period_starts_on as from_on,
+    contract.period_ends_on as to_on
   from contract
   inner join active on active.contract_key = contract.contract_key
-  inner join {{ ref("int_use_cell") }} as cell
-    on cell.tool_key = contract.tool_key
-    and cell.org_level = 'district'
-    and cell.dimension = 'all_students'
-    and cell.week_start_on between {{ days_after("contract.period_starts_on", -6) }} and contract.period_ends_on
 
 ),
 
-telling as (
-
-  {{ telling_counts("known_week", ["contract_key"]) }}
-
-),
+{{ telling_users("users", ["contract_key"], "telling") }},
 
 measured as (
 
