@@ -357,6 +357,8 @@ def test_a_source_without_a_connection_is_a_configuration_error(tmp_path: Path) 
     )
     assert asked == ["lakeside_sis"]
     assert pipeline.credential_of(project, SourceSettings(name="registers", kind="dropfolder")) is None
+    far = SourceSettings(name="registers", kind="dropfolder", connection="lakeside_files")
+    assert pipeline.credential_of(known, far) == Credential("id", "hush")
 
 
 CONFIG = """\

@@ -442,8 +442,8 @@ def _child(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | No
 
 
 # Keys whose value is a path; they are resolved here so that no other module needs to know where the file lies.
-_PATH_KEYS = {"state_dir", "tool_catalogue", "folder", "mappings"}
-_FILE_KEYS = {"tool_catalogue", "mappings"}  # these must exist; a folder may be mounted or made later
+_PATH_KEYS = {"state_dir", "tool_catalogue", "folder", "mappings", "known_hosts"}
+_FILE_KEYS = {"tool_catalogue", "mappings", "known_hosts"}  # these must exist; a folder may be mounted or made later
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _PASSWORD_IN_URL = re.compile(r"://[^/@:\s]*:[^@/\s]+@")
 
@@ -468,7 +468,8 @@ class _Expansion:
         value = _VARIABLE.sub(lambda match: self._variable(match, place), value)
         key = next((part for part in reversed(place) if isinstance(part, str)), "")
         is_shipped_name = key == "mappings" and not value.endswith((".yaml", ".yml"))
-        if key not in _PATH_KEYS or is_shipped_name:
+        is_address = key == "folder" and "://" in value
+        if key not in _PATH_KEYS or is_shipped_name or is_address:
             return value
         path = (self.file.folder / Path(value).expanduser()).resolve()
         if key in _FILE_KEYS and not path.is_file():

@@ -228,11 +228,11 @@ def opened(project: Project, district: District, settings: SourceSettings) -> So
 
 
 def credential_of(project: Project, settings: SourceSettings) -> Credential | None:
-    """The source's credential; None for a kind that needs none.
+    """The source's credential; None for a kind that needs none, unless it names a connection all the same.
 
     Raises ConfigError that names the key and the line of the configuration that asks for it.
     """
-    if not KINDS[settings.kind].needs_credential:
+    if not KINDS[settings.kind].needs_credential and settings.connection is None:
         return None
     try:
         if settings.connection is None:

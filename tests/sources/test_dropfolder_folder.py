@@ -61,7 +61,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(Path(file.name).name)
         return original(file, kind)
 
-    monkeypatch.setattr("uptake.sources.dropfolder.source.hashlib.file_digest", digest)
+    monkeypatch.setattr("uptake.sources.places.folder.hashlib.file_digest", digest)
     return names
 
 
@@ -174,7 +174,7 @@ def test_a_file_that_changes_between_two_looks_is_left(
     folder: Path, source: DropFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = drop(folder, "a.csv", ROW)
-    digest = "uptake.sources.dropfolder.source.hashlib.file_digest"
+    digest = "uptake.sources.places.folder.hashlib.file_digest"
     original = __import__("hashlib").file_digest
 
     def appended_meanwhile(file: object, kind: str) -> object:
@@ -252,7 +252,7 @@ def test_a_file_that_may_not_be_read_is_an_error_and_not_left_in_silence(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("uptake.sources.dropfolder.source.hashlib.file_digest", refuse)
+    monkeypatch.setattr("uptake.sources.places.folder.hashlib.file_digest", refuse)
     with pytest.raises(PermanentError, match=r"a\.csv cannot be read \(Permission denied\)"):
         tokens(source)
 

@@ -73,7 +73,7 @@ def take(source: DropFolder) -> dict[str, Batch]:
     taken = {}
     for window in source.windows(resource, since=None, until=NOW, full=False):
         batches = list(source.pull(resource, window))
-        name = source._file(resource, window).name
+        name = source._folder.file(source._wanted[resource.name], window).name
         taken[name] = Batch(
             pa.concat_tables([batch.table for batch in batches] or [resource.schema.empty_table()]),
             [reject for batch in batches for reject in batch.rejects],

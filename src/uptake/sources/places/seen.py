@@ -1,4 +1,4 @@
-"""What is known of dropped files from an earlier look, so that a file that has not changed costs a stat and no reading.
+"""What is known of dropped files from an earlier look, so that a file that has not changed costs no reading.
 
 A cache and nothing more: without it every file is read again, and the answers are the same.
 """
@@ -12,6 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from uptake.sources.places.base import Listed
+
 # A file that is changed twice within one tick of its clock keeps its time: a file this young is looked at again.
 YOUNGEST_SECONDS = 2.0
 
@@ -23,18 +25,16 @@ class Mark(BaseModel):
 
     size: int
     modified_ns: int
-    changed_ns: int
-    inode: int
+    mark: str
     captured: dict[str, str] | None
     token: str
 
     @classmethod
-    def of(cls, found: os.stat_result, captured: Mapping[str, str] | None, token: str) -> Mark:
+    def of(cls, found: Listed, captured: Mapping[str, str] | None, token: str) -> Mark:
         return cls(
-            size=found.st_size,
-            modified_ns=found.st_mtime_ns,
-            changed_ns=found.st_ctime_ns,
-            inode=found.st_ino,
+            size=found.size,
+            modified_ns=found.modified_ns,
+            mark=found.mark,
             captured=None if captured is None else dict(captured),
             token=token,
         )
@@ -43,7 +43,7 @@ class Mark(BaseModel):
 class _Marks(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     files: dict[str, Mark] = {}
 
 
@@ -60,16 +60,16 @@ class Seen:
             except (FileNotFoundError, ValidationError):
                 self._before = {}  # the first look, or the notes of another version: every file is read
 
-    def token(self, name: str, found: os.stat_result, captured: Mapping[str, str] | None) -> str | None:
+    def token(self, found: Listed, captured: Mapping[str, str] | None) -> str | None:
         """The file's token, where it stands as it stood."""
-        mark = self._before.get(name)
+        mark = self._before.get(found.name)
         if mark is None or mark != Mark.of(found, captured, mark.token):
             return None
-        self._now[name] = mark
+        self._now[found.name] = mark
         return mark.token
 
-    def note(self, name: str, found: os.stat_result, captured: Mapping[str, str] | None, token: str) -> None:
-        self._now[name] = Mark.of(found, captured, token)
+    def note(self, found: Listed, captured: Mapping[str, str] | None, token: str) -> None:
+        self._now[found.name] = Mark.of(found, captured, token)
 
     def keep(self) -> None:
         """Write what this look found, unless it is what was known."""
