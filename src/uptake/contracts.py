@@ -26,6 +26,8 @@ class Field:
     `[]` is a list and what follows is taken of each element (`terms[].sourcedId`).
     `convert` reshapes a nested value before it is typed; a ValueError, TypeError or AttributeError of it is a reject.
     `epoch` says that a timestamp is sent as a count of that unit since 1970, not as ISO 8601 text.
+    `local_id` says that the value is an id which only its own system gives a meaning (a list: each of them); the name
+    of a part, where it is that part of each object of a list. See `Resource.qualifier`.
     At most one privacy rule applies, and it is applied at the door, before anything reaches a disk:
 
     - `identifier="email"`  replaced by its keyed pseudonym of that kind; the raw value goes to the vault
@@ -45,6 +47,7 @@ class Field:
     doc: str = ""
     convert: Callable[[Any], Any] | None = None
     epoch: Literal["s", "ms", "us"] | None = None
+    local_id: bool | str = False
 
     @property
     def is_landed(self) -> bool:
@@ -65,11 +68,13 @@ class Resource:
         reaches further back may come back thinner than it was, and then replaces nothing that is missing in it.
     delete_scope: columns that name the parent record; a row that vanished is marked deleted only inside a parent
         from which the full sync brought at least one row. Empty: the whole resource is one scope.
-    full_list: each window of mode `file` holds the whole list: it is diffed as a full sync is, and a list that is older
-        than the one that counts is not taken.
+    full_list: each window of mode `file` holds the whole list, unless it says that it is a change: it is diffed as a
+        full sync is, and a file that is older than the newest one that counts is not taken.
     person: the landed identifier column whose pseudonym the `vault` attributes of the row belong to.
     ignored: dotted names of the vendor's JSON that are known and not read (`links`, `org.href`); any other name that no
         field reads is an unknown column.
+    qualifier: put before every local id at the door, with a colon, before a pseudonym is made of it: where two systems
+        of a district number their records alike, `17` of one is not `17` of the other.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Resource:
     doc: str = ""
     ignored: frozenset[str] = frozenset()
     nullable_key: tuple[str, ...] = ()
+    qualifier: str | None = None
 
     @property
     def schema(self) -> pa.Schema:
@@ -110,12 +116,14 @@ class Window:
     mode: `full` everything there is; `incremental` what changed in [start, end); `interval` events that happened in
     [start, end); `file` one dropped file, whose `token` is its content hash and whose `end` is when it
     was last changed.
+    is_change: a `file` of a `full_list` resource that holds only what changed since the list before it.
     """
 
     mode: Literal["full", "incremental", "interval", "file"]
     token: str
     start: datetime | None = None
     end: datetime | None = None
+    is_change: bool = False
 
     @classmethod
     def between(cls, mode: Literal["full", "incremental", "interval"], start: datetime | None, end: datetime) -> Window:

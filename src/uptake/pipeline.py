@@ -377,10 +377,11 @@ class _Pull:
             self.source.forget(resource, window)
 
     def _lists(self, at: At, windows: list[Window], *, full: bool) -> list[Window]:
-        """Of files that are each the whole list: those newer than the one that counts, and with `full` that one.
+        """Of files that are each the whole list, or a change to it: those newer than the one that counts, and with
+        `full` that one.
 
-        A list that was taken before counts again when it is put back. One that is older than what counts would bring
-        back what has gone since: it is written down once and not taken.
+        A list that was taken before counts again when it is put back; a change does not. A file that is older than what
+        counts would bring back what has gone since: it is written down once and not taken.
         """
         engine = self.project.operations
         newest = ledger.newest_file(engine, at)
@@ -396,7 +397,7 @@ class _Pull:
             elif window.end is not None and window.end < newest.window_end:
                 if window.token not in taken and not self.dry_run:
                     self._leave(at, window, newest.window_end)
-            elif full or window.token in held or window.token not in taken:
+            elif full or window.token not in taken or (window.token in held and not window.is_change):
                 chosen.append(window)
         return chosen
 

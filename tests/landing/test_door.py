@@ -177,3 +177,19 @@ def test_an_address_is_the_same_whatever_letters_its_neighbours_have(doors: tupl
         return doors[0].admit(VISITS, pa.table(columns, schema=VISITS.schema)).column("url")[0].as_py()
 
     assert landed(url) == landed(url, "https://schöne-schule.example/")
+
+
+def test_one_value_is_landed_as_its_column_is(tmp_path: Path) -> None:
+    """A row in quarantine is known by its key as a landed one is."""
+    fields = (Field("id", identifier="sis_user", local_id=True), Field("parent", local_id=True), Field("name"))
+    texts = {"id": ["17", " 18 ", None], "parent": ["3", "", None], "name": ["a", "b", None]}
+    keyring = Keyring.open(tmp_path)
+    with Vault(tmp_path) as vault:
+        door = Door("d", keyring, vault, Catalogue())
+        for qualifier in (None, "sis_b"):
+            resource = Resource("people", fields, ("id",), qualifier=qualifier)
+            landed = door.admit(resource, pa.table(texts, schema=resource.schema))
+            for field in fields:
+                values = [door.landed_value(resource, field, value) for value in texts[field.name]]
+                assert values == landed.column(field.name).to_pylist(), (qualifier, field.name)
+    assert values == ["a", "b", None]

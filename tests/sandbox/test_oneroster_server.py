@@ -1,4 +1,4 @@
-"""The simulated SIS keeps to OneRoster 1.2: tokens and scopes, paging, filter, and what a roster does in a year."""
+"""The simulated SIS keeps to OneRoster: tokens and scopes, paging, filter, and what a roster does in a year."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
+from oauthlib import oauth1
 
 from uptake.sandbox.credentials import ONEROSTER_CLIENT
-from uptake.sandbox.oneroster import CORE, DEMOGRAPHICS, GRADEBOOK, GRADES_CORE, ROSTERING
+from uptake.sandbox.oneroster import CORE, DEMOGRAPHICS, GRADEBOOK, GRADES_CORE, ROSTERING, V1P1
 from uptake.sandbox.running import RunningSandbox
 from uptake.sandbox.schoolyear import day_date
 
@@ -172,3 +173,34 @@ def test_one_schools_enrolments_vanish_while_the_school_stays(sandbox: RunningSa
     assert min(of_school(name) for name in ("classes", "users")) > 0
     sandbox.fault("oneroster/enrollments", "roster_feed", state="sound")
     assert of_school("enrollments") > 0
+
+
+# ---- version 1.1 ----------------------------------------------------------------------------------------------------
+
+
+def signed(client: httpx.Client, url: str, secret: str = ONEROSTER_CLIENT[1]) -> dict[str, str]:
+    signer = oauth1.Client(ONEROSTER_CLIENT[0], client_secret=secret, signature_method=oauth1.SIGNATURE_HMAC_SHA256)
+    _, headers, _ = signer.sign(str(client.base_url.join(url)), "GET")
+    return headers
+
+
+def test_a_signature_is_good_for_its_own_request_and_once(client: httpx.Client) -> None:
+    url = f"{V1P1}/users?limit=2&offset=0"
+    headers = signed(client, url)
+    assert len(client.get(url, headers=headers).json()["users"]) == 2
+    assert client.get(url, headers=headers).status_code == 401
+    assert client.get(f"{V1P1}/users?limit=3&offset=0", headers=signed(client, url)).status_code == 401
+    assert client.get(url, headers=signed(client, url, "another secret")).status_code == 401
+    assert client.get(f"{ROSTERING}/users", headers=signed(client, f"{ROSTERING}/users")).status_code == 401
+
+
+def test_1_1_has_its_own_scopes_and_shapes(client: httpx.Client) -> None:
+    scope = CORE.replace("v1p2", "v1p1")
+    client.headers["Authorization"] = f"Bearer {token(client, scope=scope).json()['access_token']}"
+    assert client.get(f"{ROSTERING}/users").status_code == 403
+    assert client.get(f"{V1P1}/demographics").status_code == 403
+    users = client.get(f"{V1P1}/users").json()["users"]
+    assert not {"roles", "primaryOrg"} & {name for user in users for name in user}
+    assert {user["role"] for user in users} <= {"student", "teacher", "principal"}
+    assert all(user["orgs"][0]["href"].startswith(V1P1) for user in users)
+    assert {type(user["enabledUser"]) for user in users} == {str}

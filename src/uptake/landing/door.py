@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,6 +44,14 @@ class Door:
         """
         return self._digests(kind, [identifier])[0]
 
+    def landed_value(self, resource: Resource, field: Field, value: Any) -> Any:
+        """One value of a key, a reference or an identifier as `admit` would land it."""
+        if value is None:
+            return None
+        if field.local_id and resource.qualifier and str(value).strip():
+            value = f"{resource.qualifier}:{str(value).strip()}"
+        return self.pseudonym(field.identifier, str(value)) if field.identifier else value
+
     def admit(self, resource: Resource, table: pa.Table) -> pa.Table:
         """`table` in `resource.schema` -> the same rows in `resource.landed_schema`, without `_deleted`."""
         columns: dict[str, pa.ChunkedArray] = {}
@@ -50,6 +59,8 @@ class Door:
             if not field.is_landed:
                 continue
             column = table.column(field.name)
+            if field.local_id and resource.qualifier:
+                column = _qualified(column, field.local_id, resource.qualifier)
             if field.identifier:
                 column = self._pseudonyms(field.identifier, column)
             elif field.url:
@@ -121,6 +132,26 @@ def landed_columns(resource: Resource) -> pa.Schema:
 
 def _field(resource: Resource, name: str | None) -> Field:
     return next(field for field in resource.fields if field.name == name)
+
+
+def _qualified(column: pa.ChunkedArray, local_id: bool | str, qualifier: str) -> pa.ChunkedArray:
+    """Ids with the qualifier before them; blank and null stay as they are."""
+    return pa.chunked_array([_qualified_array(chunk, local_id, qualifier) for chunk in column.chunks], column.type)
+
+
+def _qualified_array(array: pa.Array, local_id: bool | str, qualifier: str) -> pa.Array:
+    if pa.types.is_list(array.type):
+        whole = array.take(pa.array(range(len(array)), pa.int64()))  # a slice's offsets do not begin at 0
+        values = _qualified_array(whole.values, local_id, qualifier)
+        return pa.ListArray.from_arrays(whole.offsets, values, array.type, mask=whole.is_null())
+    if pa.types.is_struct(array.type):
+        parts = [
+            _qualified_array(part, True, qualifier) if entry.name == local_id else part
+            for entry, part in zip(array.type, array.flatten(), strict=True)
+        ]
+        return pa.StructArray.from_arrays(parts, fields=list(array.type), mask=array.is_null())
+    text = pc.utf8_trim_whitespace(array)
+    return pc.if_else(pc.equal(text, ""), text, pc.binary_join_element_wise(f"{qualifier}:", text, ""))
 
 
 def _by_distinct(column: pa.ChunkedArray, change: Callable[[list[str]], Sequence[str | None]]) -> pa.ChunkedArray:

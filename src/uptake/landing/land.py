@@ -307,7 +307,7 @@ class _Landing:
     @property
     def _is_full_sync(self) -> bool:
         if self.window.mode == "file":
-            return self.resource.full_list
+            return self.resource.full_list and not self.window.is_change
         return (
             self.window.mode == "full" and self.resource.kind == "entity" and self.resource.full_sync_every is not None
         )
@@ -350,9 +350,7 @@ class _Landing:
                 return None
             for name, values in columns.items():
                 value = quarantine.value_at(record, fields[name])
-                kind = fields[name].identifier
-                if value is not None and kind is not None:
-                    value = self.door.pseudonym(kind, str(value))
+                value = self.door.landed_value(self.resource, fields[name], value)
                 if value is None and name in self.resource.key:
                     return None
                 values.append(value)

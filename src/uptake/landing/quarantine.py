@@ -154,7 +154,7 @@ def redact(resource: Resource, door: Door, reject: Reject) -> str:
     record = raw_record(reject)
     if record is None:
         return HIDDEN
-    shown = {field.name: _shown(field, value_at(record, field), reject, door) for field in resource.fields}
+    shown = {field.name: _shown(resource, field, value_at(record, field), reject, door) for field in resource.fields}
     return orjson.dumps({name: value for name, value in shown.items() if value is not None}).decode()
 
 
@@ -179,11 +179,11 @@ def value_at(record: Mapping[str, Any], field: Field) -> Any:
     return value
 
 
-def _shown(field: Field, value: Any, reject: Reject, door: Door) -> Any:
+def _shown(resource: Resource, field: Field, value: Any, reject: Reject, door: Door) -> Any:
     if value is None:
         return None
     if field.identifier and isinstance(value, str | int):
-        return door.pseudonym(field.identifier, str(value))
+        return door.landed_value(resource, field, value)
     if field.name == reject.column and field.is_landed and not (field.identifier or field.url):
         return _shape(value)
     if not field.is_landed or field.identifier or field.url:

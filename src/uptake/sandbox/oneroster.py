@@ -1,7 +1,8 @@
-"""OneRoster 1.2 REST binding: rostering and gradebook, read only.
+"""OneRoster REST bindings 1.2 and 1.1: rostering and gradebook, read only.
 
 Rules: https://www.imsglobal.org/sites/default/files/spec/oneroster/v1p2/rostering-restbinding/OneRosterv1p2RosteringService_RESTBindv1p0.html
-(limit 100 by default, offset, filter, X-Total-Count, Link, scopes, imsx error payloads).
+(limit 100 by default, offset, filter, X-Total-Count, Link, scopes, imsx error payloads) and
+https://www.imsglobal.org/oneroster-v11-final-specification (one service, older shapes, signatures beside tokens).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from uptake.sandbox import v1p1
 from uptake.sandbox.clock import Clock
 from uptake.sandbox.credentials import ONEROSTER_CLIENT
 from uptake.sandbox.exchange import Manners, exchange, json_body
@@ -23,13 +25,16 @@ from uptake.sandbox.faults import Active, Faults
 from uptake.sandbox.records import Hiding, doubled
 from uptake.sandbox.roster import Roster
 from uptake.sandbox.schoolyear import instant
+from uptake.sandbox.signatures import is_signed
 from uptake.sandbox.tokens import TokenDesk
 
 ROSTERING = "/ims/oneroster/rostering/v1p2"
 GRADEBOOK = "/ims/oneroster/gradebook/v1p2"
+V1P1 = "/ims/oneroster/v1p1"
 _SCOPE = "https://purl.imsglobal.org/spec/or/v1p2/scope/"
 CORE, FULL, DEMOGRAPHICS = (f"{_SCOPE}{name}.readonly" for name in ("roster-core", "roster", "roster-demographics"))
 GRADES_CORE, GRADES_FULL = (f"{_SCOPE}{name}.readonly" for name in ("gradebook-core", "gradebook"))
+SCOPES = frozenset({CORE, FULL, DEMOGRAPHICS, GRADES_CORE, GRADES_FULL})
 DEFAULT_LIMIT, LARGEST_LIMIT = 100, 10_000
 _GRADEBOOK = frozenset({"categories", "lineItems", "results"})
 _FILTER = re.compile(r"^dateLastModified\s*(>=|>)\s*'([^']+)'$")
@@ -87,7 +92,8 @@ class Question:
 class OneRosterServer:
     def __init__(self, roster: Roster, clock: Clock, faults: Faults) -> None:
         self._roster, self._clock, self._faults = roster, clock, faults
-        self._desk = TokenDesk(ONEROSTER_CLIENT, frozenset({CORE, FULL, DEMOGRAPHICS, GRADES_CORE, GRADES_FULL}))
+        older = {scope.replace("v1p2", "v1p1") for scope in SCOPES - {GRADES_CORE}}
+        self._desk = TokenDesk(ONEROSTER_CLIENT, SCOPES | older)
         self._manners = Manners(refusal, 429, "too many requests", self._desk.revoke)
 
     @property
@@ -96,6 +102,7 @@ class OneRosterServer:
             Route("/token", self._issue, methods=["POST"]),
             Route(f"{ROSTERING}/{{collection}}", self._rostering),
             Route(f"{GRADEBOOK}/{{collection}}", self._gradebook),
+            Route(f"{V1P1}/{{collection}}", self._v1p1),
         ]
 
     async def _issue(self, request: Request) -> Response:
@@ -107,6 +114,18 @@ class OneRosterServer:
 
     async def _gradebook(self, request: Request) -> Response:
         return await self._collection(request, is_gradebook=True)
+
+    async def _v1p1(self, request: Request) -> Response:
+        name = request.path_params["collection"]
+        if name not in self._roster.collections:
+            return refusal(404, f"no collection {name}")
+        return await exchange(
+            self._faults,
+            self._manners,
+            f"oneroster11/{name}",
+            request,
+            lambda active: self._answer(request, name, active, is_v1p1=True),
+        )
 
     async def _collection(self, request: Request, *, is_gradebook: bool) -> Response:
         name = request.path_params["collection"]
@@ -120,15 +139,23 @@ class OneRosterServer:
             lambda active: self._answer(request, name, active),
         )
 
-    def _answer(self, request: Request, name: str, active: Active) -> Response:
+    def _refused(self, request: Request, name: str, *, is_v1p1: bool) -> Response | None:
+        """None for who may read the collection."""
+        if is_v1p1 and is_signed(request):
+            return None
         token = self._desk.token(request)
         if token is None:
             return refusal(401, "no valid token")
         accepted = {GRADES_CORE, GRADES_FULL} if name in _GRADEBOOK else {CORE, FULL}
         if name == "demographics":
             accepted = {DEMOGRAPHICS}
-        if not accepted & token.scopes:
-            return refusal(403, f"the token has no scope for {name}")
+        if is_v1p1:
+            accepted = {scope.replace("v1p2", "v1p1") for scope in accepted}
+        return None if accepted & token.scopes else refusal(403, f"the token has no scope for {name}")
+
+    def _answer(self, request: Request, name: str, active: Active, *, is_v1p1: bool = False) -> Response:
+        if (refused := self._refused(request, name, is_v1p1=is_v1p1)) is not None:
+            return refused
         try:
             question = Question.of(request)
         except ValueError as error:
@@ -138,6 +165,8 @@ class OneRosterServer:
         clamp = active.get("clamp")
         limit = min(limit, clamp.size if clamp else LARGEST_LIMIT)
         page = rows[offset : offset + limit]
+        if is_v1p1:
+            page = [v1p1.downgraded(name, row) for row in page]
         body = b'{"%b":[%b]}' % (name.encode(), b",".join(page))
         return json_body(body, {} if "no_totals" in active else self._totals(request, len(rows), limit, offset))
 

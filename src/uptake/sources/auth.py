@@ -1,12 +1,14 @@
-"""Credentials on the wire: OAuth 2.0 client credentials (RFC 6749, section 4.4) and fixed bearer tokens."""
+"""Credentials on the wire: OAuth 2.0 client credentials (RFC 6749, section 4.4), fixed bearer tokens, and OAuth 1.0a
+signatures without a token (RFC 5849, section 3)."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Generator
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import httpx
+from oauthlib import oauth1
 
 from uptake.credentials import Credential
 from uptake.errors import ConfigError, PermanentError, TransientError
@@ -24,6 +26,34 @@ class BearerToken(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         request.headers["Authorization"] = self._header
         yield request
+
+
+class OAuth1Signature(httpx.Auth):
+    """Signs each request with a consumer's key and secret. Each try, also each after a redirect, has a nonce, a time
+    and thus a signature of its own; the query is part of what is signed."""
+
+    def __init__(self, credential: Credential, *, connection: str, method: Literal["HMAC-SHA256", "HMAC-SHA1"]) -> None:
+        _require_pair(credential, connection)
+        self._client = oauth1.Client(credential.login, client_secret=credential.password, signature_method=method)
+        self._connection = connection
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        _, headers, _ = self._client.sign(str(request.url), cast("Any", request.method))
+        request.headers["Authorization"] = headers["Authorization"]
+        response = yield request
+        if response.status_code == 401:
+            raise PermanentError(
+                f"{request.url.host} refused the signature (401)",
+                remedy=f"mend connection {self._connection!r} (key and secret) or the source's `auth` (the method); if "
+                "both are right, set this machine's clock: a signature holds for some minutes only.",
+            )
+
+
+def _require_pair(credential: Credential, connection: str) -> None:
+    if not (credential.login and credential.password):
+        raise ConfigError(
+            f"connection {connection!r} has no client id or no secret", remedy="set its login and its password."
+        )
 
 
 class ClientCredentials(httpx.Auth):
@@ -47,10 +77,7 @@ class ClientCredentials(httpx.Auth):
         margin_seconds: float = 60,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not (credential.login and credential.password):
-            raise ConfigError(
-                f"connection {connection!r} has no client id or no secret", remedy="set its login and its password."
-            )
+        _require_pair(credential, connection)
         self._url = httpx.URL(token_url)
         self._credential = credential
         self._connection = connection

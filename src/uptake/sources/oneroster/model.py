@@ -1,28 +1,23 @@
-"""OneRoster 1.2 over REST: rostering and gradebook.
+"""The OneRoster data model as Uptake lands it, whatever it came by: the shapes of version 1.2.
 
-Protocol: https://www.imsglobal.org/sites/default/files/spec/oneroster/v1p2/rostering-restbinding/OneRosterv1p2RosteringService_RESTBindv1p0.html
-and the gradebook service beside it. `limit`/`offset` paging, `filter=dateLastModified>='…'`, records in an envelope
-named after the collection.
+Information models: https://www.imsglobal.org/sites/default/files/spec/oneroster/v1p2/rostering-informationmodel/OneRosterv1p2RosteringService_InfoModelv1p0.html
+and the gradebook's beside it. Older versions and files are brought to these shapes before they are held to them, so
+that staging and marts know one model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Literal
 
 import pyarrow as pa
-from pydantic import Field as Key
-from pydantic import HttpUrl
 
-from uptake.contracts import TIMESTAMP, Batch, Field, Resource, Window
-from uptake.credentials import Credential
-from uptake.parsing import parse_records
-from uptake.rows import RowReader
-from uptake.sources.api import BATCH_ROWS, ApiSettings, ApiSource, utc_text
-from uptake.sources.auth import ClientCredentials
-from uptake.sources.paging import ahead, gathered, offset_pages, rows_in
-from uptake.sources.windows import entity_windows
+from uptake.config import Settings
+from uptake.contracts import TIMESTAMP, Field, Resource
+
+NAMESPACE = "oneroster"
 
 _TEXTS = pa.list_(pa.string())
 _ROLES = pa.list_(
@@ -54,7 +49,7 @@ def _roles(value: Any) -> list[dict[str, Any]]:
 
 
 def _ref(name: str, **rules: Any) -> Field:
-    return Field(f"{name}_sourcedId", path=f"{name}.sourcedId", **rules)
+    return Field(f"{name}_sourcedId", path=f"{name}.sourcedId", local_id=True, **rules)
 
 
 def _resource(
@@ -72,7 +67,12 @@ def _resource(
     reads_metadata = any(field.path and field.path.startswith("metadata.") for field in fields)
     return Resource(
         name=name,
-        fields=(key or Field("sourcedId"), Field("status"), Field("dateLastModified", TIMESTAMP), *fields),
+        fields=(
+            key or Field("sourcedId", local_id=True),
+            Field("status"),
+            Field("dateLastModified", TIMESTAMP),
+            *fields,
+        ),
         key=("sourcedId",),
         cursor=True,
         lookback=_LOOKBACK,
@@ -141,7 +141,7 @@ RESOURCES: dict[str, Resource] = {
             Field("subjects", _TEXTS),
             _ref("course"),
             _ref("school"),
-            Field("terms", _TEXTS, path="terms[].sourcedId"),
+            Field("terms", _TEXTS, path="terms[].sourcedId", local_id=True),
             ignored=("location", "subjectCodes", "periods", "resources"),
             delete_scope=("school_sourcedId",),
             doc="Sections and homerooms.",
@@ -156,8 +156,8 @@ RESOURCES: dict[str, Resource] = {
             Field("familyName", vault="family_name"),
             Field("grades", _TEXTS),
             _ref("primaryOrg"),
-            Field("roles", _ROLES, convert=_roles),
-            key=Field("sourcedId", identifier="sis_user"),
+            Field("roles", _ROLES, convert=_roles, local_id="org_sourcedId"),
+            key=Field("sourcedId", identifier="sis_user", local_id=True),
             person="sourcedId",
             ignored=(
                 *("middleName", "preferredFirstName", "preferredMiddleName", "preferredLastName", "pronouns"),
@@ -183,7 +183,7 @@ RESOURCES: dict[str, Resource] = {
             Field("sex"),
             *(Field(race, pa.bool_()) for race in _RACES),
             *(_flag(name) for name in ("economicDisadvantage", "disability", "englishLearner")),
-            key=Field("sourcedId", identifier="sis_user"),
+            key=Field("sourcedId", identifier="sis_user", local_id=True),
             ignored=(
                 *("countryOfBirthCode", "stateOfBirthAbbreviation", "cityOfBirth", "publicSchoolResidenceStatus"),
             ),
@@ -223,74 +223,16 @@ RESOURCES: dict[str, Resource] = {
 }
 
 
-_ROSTERING, _GRADEBOOK = "/ims/oneroster/rostering/v1p2", "/ims/oneroster/gradebook/v1p2"
-_GRADEBOOK_NAMES = frozenset({"categories", "lineItems", "results"})
-_SCOPE = "https://purl.imsglobal.org/spec/or/v1p2/scope/"
-SCOPES = (
-    f"{_SCOPE}roster.readonly",
-    f"{_SCOPE}roster-core.readonly",
-    f"{_SCOPE}roster-demographics.readonly",
-    f"{_SCOPE}gradebook.readonly",
-    f"{_SCOPE}gradebook-core.readonly",
-)
+class RosterSettings(Settings):
+    """ids: `shared` where the ids of this system are the district's own, the same in every roster; `own` where another
+    system of the district may give the same ids to other people, schools or classes: each is then qualified by the
+    name of the source. Changing it makes everyone of the source a new person."""
+
+    ids: Literal["shared", "own"] = "shared"
 
 
-class OneRosterSettings(ApiSettings):
-    """url: the server, without `/ims/…`. token_url: default `<url>/token`. page_size: rows asked for at once."""
-
-    kind: Literal["oneroster"] = "oneroster"
-    token_url: HttpUrl | None = None
-    scopes: tuple[str, ...] = SCOPES
-    page_size: Annotated[int, Key(ge=1, le=10_000)] = 1000
-
-
-class OneRoster(ApiSource):
-    """Rostering and gradebook of one OneRoster 1.2 server."""
-
-    kind: ClassVar[str] = "oneroster"
-    namespace: ClassVar[str] = "oneroster"
-    settings_model: ClassVar[type[OneRosterSettings]] = OneRosterSettings
-    declared = RESOURCES
-
-    def __init__(self, settings: OneRosterSettings, credential: Credential | None) -> None:
-        super().__init__(settings, credential)
-        self._page_size = settings.page_size
-
-    def _auth(self, settings: OneRosterSettings, credential: Credential) -> ClientCredentials:
-        return ClientCredentials(
-            str(settings.token_url or f"{self._base}/token"),
-            credential,
-            connection=self._connection,
-            scopes=settings.scopes,
-        )
-
-    def windows(self, resource: Resource, *, since: datetime | None, until: datetime, full: bool) -> list[Window]:
-        return entity_windows(resource, since, until, full)
-
-    def pull(self, resource: Resource, window: Window) -> Iterator[Batch]:
-        # Sorted by what never changes, so that a row that is changed in mid-walk does not shift the pages.
-        params = {"sort": "sourcedId", "orderBy": "asc"}
-        if window.mode == "incremental" and window.start is not None:
-            params["filter"] = f"dateLastModified>='{utc_text(window.start)}'"
-        pages = offset_pages(
-            self.client,
-            _path(resource.name),
-            params,
-            page_size=self._page_size,
-            rows_of=rows_in(resource.name),
-            key="sourcedId",
-            read=RowReader(resource.name),
-        )
-        for page in gathered(ahead(pages), BATCH_ROWS):
-            batch = parse_records(resource, page.rows)
-            batch.source_total = page.total
-            yield batch
-
-    def probe(self) -> str:
-        answer = self.client.get(_path("orgs"), {"limit": 1, "offset": 0}, is_probe=True)
-        rows_in("orgs")(answer)
-        return f"OneRoster 1.2 at {answer.url.host} answers and takes the credential."
-
-
-def _path(name: str) -> str:
-    return f"{_GRADEBOOK if name in _GRADEBOOK_NAMES else _ROSTERING}/{name}"
+def resources_of(settings: RosterSettings, name: str) -> Mapping[str, Resource]:
+    """The model's resources, with the ids of the source `name` qualified where they are its own."""
+    if settings.ids == "shared":
+        return RESOURCES
+    return {resource.name: replace(resource, qualifier=name) for resource in RESOURCES.values()}
