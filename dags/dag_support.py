@@ -9,8 +9,10 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow.providers.standard.triggers.file import FileDeleteTrigger
 from airflow.sdk import (
     Asset,
+    AssetWatcher,
     Connection,
     DeadlineAlert,
     DeadlineReference,
@@ -20,7 +22,7 @@ from airflow.sdk import (
     SyncCallback,
     get_current_context,
 )
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
 
 from uptake import pipeline
 from uptake.alerts.tell import tell
@@ -29,8 +31,11 @@ from uptake.credentials import Credential
 from uptake.errors import ConfigError, PermanentError, TransientError
 from uptake.freshness import goal_seconds
 from uptake.project import Project
+from uptake.receiver.spool import signal_file
+from uptake.sources.pushed import PushedSettings
 
 OWNER = "uptake"
+SIGNAL_EVERY_SECONDS = 0.5
 LATE_AFTER = timedelta(minutes=5)  # a full build takes its time; a shorter deadline would cry at each of them
 
 
@@ -88,6 +93,23 @@ def backfill_asset(district: District) -> Asset:
     return Asset(name=f"{district.id}.backfill", uri=f"uptake://landing/{district.id}/backfill")
 
 
+def pushed_assets(project: Project, district: District) -> list[Asset]:
+    """What a closed segment of the receiver's spool renews: the triggerer finds the receiver's signal and removes it.
+
+    A signal that is missed costs a minute: the source's own ingest DAG pulls by the clock too.
+    """
+    if not any(isinstance(source, PushedSettings) for source in district.sources):
+        return []
+    trigger = FileDeleteTrigger(filepath=str(signal_file(project, district.id)), poke_interval=SIGNAL_EVERY_SECONDS)
+    return [
+        Asset(
+            name=f"{district.id}.pushed",
+            uri=f"uptake://spool/{district.id}",
+            watchers=[AssetWatcher(name=f"{district.id}.segments", trigger=trigger)],
+        )
+    ]
+
+
 def tell_of_a_late_publication(district_id: str) -> None:
     """Called by Airflow when a publication is not done in time, also one that never began: says how old the data is."""
     project = load_project()
@@ -125,11 +147,15 @@ PULL_PARAMS = {
 
 
 def pull_as_asked(district: District, source_name: str) -> dict[str, int]:
-    """Pull one source, with the run's own `since`, `until` and `full`. Returns rows pulled, landed and quarantined."""
+    """Pull one source, with the run's own `since`, `until` and `full`. Returns rows pulled, landed and quarantined.
+
+    Where nothing was pushed the task is skipped, so that no publication follows.
+    """
     context = get_current_context()
     params = context["params"]
+    project = load_project()
     summary = pipeline.pull(
-        load_project(),
+        project,
         district.id,
         source_name,
         since=optional_time(params["since"]),
@@ -137,4 +163,9 @@ def pull_as_asked(district: District, source_name: str) -> dict[str, int]:
         full=params["full"],
         run_id=context["run_id"],
     )
+    from uptake.warehouse.publish import current_snapshot  # noqa: PLC0415 - the warehouse is not needed to parse this
+
+    is_pushed = isinstance(district.source(source_name), PushedSettings)
+    if is_pushed and summary.is_empty and current_snapshot(project, district.id) is not None:
+        raise AirflowSkipException("nothing was pushed since the last pull")
     return summary.counts()

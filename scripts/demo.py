@@ -331,7 +331,7 @@ def main() -> None:
         wait_for(processes, f"http://{HOST}:{PORTS['airflow']}/api/v2/monitor/health", "Airflow")
         wait_for(processes, f"http://{HOST}:{port}/health", "the receiver")
         start_sender(project)
-        for part in ("scheduler", "dag-processor"):
+        for part in ("scheduler", "dag-processor", "triggerer"):
             processes.start(f"airflow {part}", BIN / "airflow", part)
         district = project.config.districts[0]
         pointer = project.published(district.id) / "current"

@@ -170,6 +170,23 @@ def test_doctor_tells_what_may_mend_itself(
     assert "mend lakeside: sis (fake): no answer" in found.output
 
 
+# ---- progress -------------------------------------------------------------------------------------------------------
+
+
+def test_a_step_says_how_far_it_is_where_nobody_watches_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moments = count(step=6.0)  # seconds from one look at the clock to the next
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(moments))
+    with cli._bars() as progress:
+        bar = cli._Steps(progress, "lakeside", "build")
+        for number in range(4):
+            bar(number, 99, "dim_tool")
+    said = capsys.readouterr().err
+    assert "lakeside: building: 1 of 99 done, now dim_tool" in said
+    assert "0 of 99" not in said and "2 of 99" not in said, "a line every ten seconds at most"
+
+
 # ---- pull, build, check, publish ------------------------------------------------------------------------------------
 
 
@@ -274,12 +291,12 @@ def test_check_is_3_when_a_critical_check_fails(
 ) -> None:
     failed = FailedCheck("pulled_is_landed", "landing", "t", None, "critical", "d", "3 rows are missing", "pull again.")
     summary = CheckSummary("snapshot", 7, [failed], [])
-    monkeypatch.setattr(pipeline, "check", lambda *_: summary)
+    monkeypatch.setattr(pipeline, "check", lambda *_, **__: summary)
     found = uptake("check")
     assert found.exit_code == 3
     assert "7 checks passed, 1 failed" in found.output
     assert "pulled_is_landed: 3 rows are missing" in found.output and "pull again." in found.output
-    monkeypatch.setattr(pipeline, "check", lambda *_: CheckSummary("snapshot", 7, [], [failed]))
+    monkeypatch.setattr(pipeline, "check", lambda *_, **__: CheckSummary("snapshot", 7, [], [failed]))
     assert uptake("check").exit_code == 0
 
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from uptake.operations.models import LandedFile, Outcome, Pull
 from uptake.operations.session import reading, writing
 from uptake.project import Project
 from uptake.status import district_status
+from uptake.warehouse.dbt import BuildSummary
 
 MORNING = datetime(2026, 4, 14, 10, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -532,3 +534,37 @@ def test_run_publishes_what_could_be_pulled_and_then_tells_of_the_failure(
         pipeline.run(bench.project, "lakeside", told=told.append)
     assert done == ["build", "check", "publish"]
     assert isinstance(told[0], TransientError) and len(told) == 3
+
+
+# ---- update ---------------------------------------------------------------------------------------------------------
+
+
+def _update(
+    project: Project, monkeypatch: pytest.MonkeyPatch, *, nothing_new: bool, is_shown: bool
+) -> tuple[object, list[str]]:
+    """(what an update gives, the steps that it took), with a build that says so."""
+    done: list[str] = []
+
+    def step(name: str, result: object) -> None:
+        monkeypatch.setattr(pipeline, name, lambda *_, **__: done.append(name) or result)
+
+    step("build", BuildSummary(nothing_new=nothing_new))
+    step("check", None)
+    step("publish", "the snapshot")
+    monkeypatch.setattr(pipeline, "checker", lambda *_: nullcontext())
+    monkeypatch.setattr("uptake.warehouse.publish.shows_last_build", lambda *_: is_shown)
+    return pipeline.update(project, "lakeside", run_id="run"), done
+
+
+@pytest.mark.parametrize(("nothing_new", "is_shown"), [(False, True), (False, False), (True, False)])
+def test_an_update_publishes_what_is_new_or_not_shown_yet(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, nothing_new: bool, is_shown: bool
+) -> None:
+    found = _update(bench.project, monkeypatch, nothing_new=nothing_new, is_shown=is_shown)
+    assert found == ("the snapshot", ["build", "check", "publish"])
+
+
+def test_an_update_that_finds_nothing_new_neither_checks_nor_publishes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _update(bench.project, monkeypatch, nothing_new=True, is_shown=True) == (None, ["build"])

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 EXIT_PERMANENT = 1
 EXIT_CHECKS_FAILED = 3
 EXIT_TRANSIENT = 75
+PLAIN_LINE_SECONDS = 10.0
 
 CODES = "Exit codes: 0 good · 1 a person must act · 2 wrong usage · 3 checks failed · 75 try again later."
 
@@ -211,8 +215,9 @@ def build(
     with _exits():
         project = _project(config)
         for place in _districts(project, district):
-            with _working(f"{place.id}: building"):
-                summary = pipeline.build(project, place.id, full_refresh=full_refresh)
+            with _bars() as progress:
+                bar = _Steps(progress, place.id, "build")
+                summary = pipeline.build(project, place.id, full_refresh=full_refresh, progress=bar)
             _say_built(summary)
 
 
@@ -228,8 +233,8 @@ def check(config: ConfigOption = None, district: DistrictOption = None) -> None:
         project = _project(config)
         is_good = True
         for place in _districts(project, district):
-            with _working(f"{place.id}: checking"):
-                summary = pipeline.check(project, place.id)
+            with _bars() as progress:
+                summary = pipeline.check(project, place.id, progress=_Steps(progress, place.id, "check"))
             _say_checked(summary)
             is_good = is_good and not summary.failed_critical
         if not is_good:
@@ -265,7 +270,13 @@ def run(config: ConfigOption = None, district: DistrictOption = None) -> None:
         project = _project(config)
         for place in _districts(project, district):
             with _bars() as progress:
-                snapshot = pipeline.run(project, place.id, progress=_Bar(progress, place.id), told=_say_step)
+                snapshot = pipeline.run(
+                    project,
+                    place.id,
+                    progress=_Bar(progress, place.id),
+                    steps=partial(_Steps, progress, place.id),
+                    told=_say_step,
+                )
             _say_published(place, snapshot.id, snapshot.manifest)
 
 
@@ -597,26 +608,39 @@ class _Bar:
         step = f" {window}/{windows}" if windows > 1 else ""
         title = f"{self._title}: {resource}{step}"
         if self._task is None:
-            self._task = self._progress.add_task(title, total=None, rows=0)
-        if windows > 1:
-            self._progress.update(self._task, description=title, completed=window, total=windows, rows=rows)
-        else:
-            self._progress.update(self._task, description=title, completed=rows, total=total, rows=rows)
+            self._task = self._progress.add_task(title, total=None, count="")
+        done, of = (window, windows) if windows > 1 else (rows, total)
+        self._progress.update(self._task, description=title, completed=done, total=of, count=f"{rows:,} rows")
+
+
+class _Steps:
+    """One progress line that follows a build's models and tests, or a check's checks; where nobody watches a terminal,
+    a plain line now and then."""
+
+    WORDS = MappingProxyType({"build": "building", "check": "checking"})
+
+    def __init__(self, progress: Progress, district: str, step: str) -> None:
+        self._progress = progress
+        self._title = f"{district}: {self.WORDS[step]}"
+        # From the start on: the first of many steps may be long in coming.
+        self._task = progress.add_task(self._title, total=None, count="")
+        self._said_at = time.monotonic()
+
+    def __call__(self, done: int, total: int, now: str) -> None:
+        count = f"{done} of {total}"
+        self._progress.update(self._task, description=f"{self._title} {now}", completed=done, total=total, count=count)
+        if not err.is_terminal and time.monotonic() - self._said_at >= PLAIN_LINE_SECONDS:
+            self._said_at = time.monotonic()
+            err.print(f"{self._title}: {count} done, now {now}", highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def _bars() -> Iterator[Progress]:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} rows"))
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"))
     with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as progress:
         yield progress
-
-
-@contextmanager
-def _working(title: str) -> Iterator[None]:
-    with err.status(title):
-        yield
 
 
 def _say_pull(summary: PullSummary, *, dry_run: bool = False) -> None:

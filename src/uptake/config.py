@@ -202,7 +202,7 @@ class ReceiverSettings(Settings):
     requests_per_second: Annotated[float, Field(gt=0)] = 1000
     reserve_mb: Annotated[float, Field(ge=0)] = 1024
     segment_mb: Annotated[float, Field(gt=0, le=1024)] = 64
-    segment_seconds: Annotated[float, Field(gt=0, le=3600)] = 15
+    segment_seconds: Annotated[float, Field(gt=0, le=3600)] = 5
     max_wait_hours: Annotated[float, Field(gt=0)] = 48
     allowed_origins: tuple[str, ...] = ()
 

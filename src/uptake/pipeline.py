@@ -36,7 +36,7 @@ from uptake.operations.models import Outcome, Pull, QuarantineFile
 from uptake.operations.session import reading
 from uptake.project import Project
 from uptake.sources.base import Home, Settles, Source
-from uptake.sources.pushed import PushedSource
+from uptake.sources.pushed import PushedSettings, PushedSource
 from uptake.sources.registry import KINDS, open_source, warehouse_resources
 
 # The warehouse and the checks take seconds to import: a pull needs neither.
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from uptake.quality.run import Checker
     from uptake.quality.summary import CheckSummary
     from uptake.retention import Pruned
-    from uptake.warehouse.dbt import BuildSummary
+    from uptake.warehouse.dbt import BuildSummary, Steps
     from uptake.warehouse.publish import SnapshotRef
 
 
@@ -53,6 +53,10 @@ class Progress(Protocol):
     """Told of a pull's advance. `rows` so far in this window; `total` where the source gives one."""
 
     def __call__(self, resource: str, window: int, windows: int, rows: int, total: int | None) -> None: ...
+
+
+class PullIsRunning(TransientError):
+    """Another process is pulling the same source."""
 
 
 @dataclass(slots=True)
@@ -85,6 +89,11 @@ class PullSummary:
             name: sum(getattr(resource, name) for resource in self.resources)
             for name in ("pulled", "landed", "quarantined", "deleted")
         }
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing at all had come: no window was read."""
+        return not any(resource.windows for resource in self.resources)
 
 
 def new_run_id() -> str:
@@ -267,7 +276,7 @@ def _alone(project: Project, district: District, settings: SourceSettings) -> It
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise TransientError(
+            raise PullIsRunning(
                 "another pull of this source is running",
                 district=district.id,
                 source=settings.name,
@@ -504,7 +513,14 @@ def first_pulls_ahead(project: Project, district_id: str) -> list[str]:
     ]
 
 
-def build(project: Project, district_id: str, *, full_refresh: bool = False, run_id: str | None = None) -> BuildSummary:
+def build(
+    project: Project,
+    district_id: str,
+    *,
+    full_refresh: bool = False,
+    run_id: str | None = None,
+    progress: Steps | None = None,
+) -> BuildSummary:
     """Bring the district's warehouse up to what the ledger says is landed. One at a time for each district.
 
     Raises PermanentError with the model's name when a model fails, TransientError while another build is writing.
@@ -514,7 +530,7 @@ def build(project: Project, district_id: str, *, full_refresh: bool = False, run
     district = project.district(district_id)
     run_id = run_id or new_run_id()
     with _telling(project, district, BUILD, run_id), _recorded(project, district, "build", run_id) as record:
-        summary = build_warehouse(project, district, full_refresh=full_refresh, run_id=run_id)
+        summary = build_warehouse(project, district, full_refresh=full_refresh, run_id=run_id, progress=progress)
         record.details = {
             "models": summary.models,
             "unchanged": summary.unchanged,
@@ -533,7 +549,14 @@ def checker(project: Project, district_id: str) -> Checker:
     return Checker(project, project.district(district_id))
 
 
-def check(project: Project, district_id: str, *, run_id: str | None = None, by: Checker | None = None) -> CheckSummary:
+def check(
+    project: Project,
+    district_id: str,
+    *,
+    run_id: str | None = None,
+    by: Checker | None = None,
+    progress: Steps | None = None,
+) -> CheckSummary:
     """Make a candidate snapshot of what was built and hold it to the expectations.
 
     by: a checker that was started earlier; it has the verdict then, and writes the pages when its context is left.
@@ -548,7 +571,7 @@ def check(project: Project, district_id: str, *, run_id: str | None = None, by: 
         started = time.monotonic()
         candidate = make_candidate(project, district, run_id)
         candidate_seconds = time.monotonic() - started
-        summary = by.run(candidate, run_id)
+        summary = by.run(candidate, run_id, progress=progress)
         failed = len(summary.failed_critical) + len(summary.failed_warning)
         record.details = {
             "snapshot": candidate.id,
@@ -629,10 +652,15 @@ def run(
     *,
     run_id: str | None = None,
     progress: Progress | None = None,
+    steps: Callable[[str], Steps | None] = lambda step: None,
     told: Callable[[object], None] = lambda done: None,
 ) -> SnapshotRef:
     """Pull every source, build, check and publish. What could be pulled is published even when a source failed; the
-    worst of the pulls' errors is raised at the end. `told` gets each step's summary, or a pull's error, as it comes."""
+    worst of the pulls' errors is raised at the end.
+
+    steps: gives what is told of the advance of the step `build` or `check`.
+    told: gets each step's summary, or a pull's error, as it comes.
+    """
     run_id = run_id or new_run_id()
     errors: list[UptakeError] = []
     for settings in project.district(district_id).sources:
@@ -642,12 +670,67 @@ def run(
             errors.append(error)
             told(error)
     with checker(project, district_id) as by:
-        told(build(project, district_id, run_id=run_id))
-        told(check(project, district_id, run_id=run_id, by=by))
+        told(build(project, district_id, run_id=run_id, progress=steps("build")))
+        told(check(project, district_id, run_id=run_id, by=by, progress=steps("check")))
         snapshot = publish(project, district_id, run_id=run_id)
     if errors:
         raise _worst(errors)
     return snapshot
+
+
+def update(
+    project: Project,
+    district_id: str,
+    *,
+    full_refresh: bool = False,
+    run_id: str | None = None,
+    told: Callable[[object], None] = lambda done: None,
+) -> SnapshotRef | None:
+    """Land what was pushed by now, build, check and publish: what the scheduler does when something came in.
+
+    None when what is up shows all of it already; then nothing is checked or published. What could not be landed does
+    not hold up the rest; the worst such error is raised at the end. `told` is as in `run`.
+    """
+    from uptake.warehouse.publish import shows_last_build  # noqa: PLC0415
+
+    run_id = run_id or new_run_id()
+    with checker(project, district_id) as by:  # it imports its libraries beside all that comes before the check
+        errors = _pull_pushed(project, district_id, run_id, told)
+        built = build(project, district_id, full_refresh=full_refresh, run_id=run_id)
+        told(built)
+        snapshot = None
+        if not (built.nothing_new and shows_last_build(project, district_id)):
+            told(check(project, district_id, run_id=run_id, by=by))
+            snapshot = publish(project, district_id, run_id=run_id)
+    if errors:
+        raise _worst(errors)
+    return snapshot
+
+
+def _pull_pushed(project: Project, district_id: str, run_id: str, told: Callable[[object], None]) -> list[UptakeError]:
+    """Pull the sources for which a closed segment waits; which of these pulls failed."""
+    district = project.district(district_id)
+    errors: list[UptakeError] = []
+    for settings in district.sources:
+        if not isinstance(settings, PushedSettings):
+            continue
+        try:
+            if _waits(project, district, settings):
+                told(pull(project, district_id, settings.name, run_id=run_id))
+        except PullIsRunning:
+            continue  # it lands the same segments, and what it lands starts the next update
+        except UptakeError as error:
+            errors.append(error)
+            told(error)
+    return errors
+
+
+def _waits(project: Project, district: District, settings: SourceSettings) -> bool:
+    with opened(project, district, settings) as source:
+        return any(
+            source.windows(resource, since=None, until=datetime.now(UTC), full=False)
+            for resource in source.resources.values()
+        )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from uptake import pipeline
 from uptake.errors import TransientError
 from uptake.sandbox.truths import load_truths
 from uptake.sources.api import ApiSource
+from uptake.warehouse.publish import current_snapshot
 
 TRUTHS = load_truths()
 # A school may be called as a person is: these columns hold names of organisations, never of people.
@@ -150,6 +151,10 @@ def test_a_second_run_changes_nothing(whole_way: WholeWay):
     # Rows that differ, not a comparison of whole tables: pytest would print the district.
     assert {name: set(after[name]) ^ set(before[name]) for name in before if after[name] != before[name]} == {}
     assert after.keys() == before.keys()
+    shown = current_snapshot(whole_way.project, DISTRICT)
+    assert shown is not None and pipeline.update(whole_way.project, DISTRICT) is None
+    still = current_snapshot(whole_way.project, DISTRICT)
+    assert still is not None and still.id == shown.id, "nothing is published when nothing is new"
 
 
 def test_new_events_move_the_date_and_vanished_feeds_delete_nobody(whole_way: WholeWay):

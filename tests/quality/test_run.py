@@ -173,7 +173,7 @@ def test_expectations_are_found_or_asked_for(tmp_path: Path, monkeypatch: pytest
 
 
 def test_checking_again_replaces_the_rows_of_the_same_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run.Checker, "_ask", lambda _, candidate: [run._broken(candidate, "x", "y")])
+    monkeypatch.setattr(run.Checker, "_ask", lambda _, candidate, progress: [run._broken(candidate, "x", "y")])
     candidate, _ = checked(project)
     run_checks(project, project.district("maple"), candidate, "run-1")
     assert len(history(project)) == 1

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from uptake.errors import PermanentError
-from uptake.receiver.spool import CLOSED, MAGIC, OPEN, Delivery, Lane, SegmentWriter, SpoolFull, begun_at
+from uptake.receiver.spool import CLOSED, MAGIC, OPEN, SIGNAL, Delivery, Lane, SegmentWriter, SpoolFull, begun_at
 
 AT = datetime(2026, 4, 14, 15, 0, 0, 123456, tzinfo=UTC)
 
@@ -55,6 +55,27 @@ def test_what_was_written_is_read_in_order(lane: Lane) -> None:
     assert abs((datetime.now(UTC) - begun_at(name)).total_seconds()) < 60
     lane.remove(name)
     assert lane.closed() == [] and list(lane.folder.iterdir()) == []
+
+
+def test_a_closed_segment_gives_a_signal_that_no_lane_takes_for_its_own(lane: Lane) -> None:
+    out = writer(lane)
+    out.append([delivery(1).pack()])
+    assert not lane.signal.exists(), "what still grows is nothing to pull"
+    out.close()
+    assert lane.signal == lane.folder.parents[1] / SIGNAL and lane.signal.exists()
+    assert stat.S_IMODE(lane.signal.stat().st_mode) == 0o600
+    assert lane.closed() and lane.oldest() is not None
+
+
+def test_a_signal_that_cannot_be_given_loses_nothing(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, **_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "touch", full)
+    out = writer(lane)
+    out.append([delivery(1).pack()])
+    out.close()
+    assert read_all(lane) == [delivery(1)]
 
 
 def test_what_repeats_itself_takes_little_room(lane: Lane) -> None:

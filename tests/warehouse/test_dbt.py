@@ -20,7 +20,7 @@ from lake import DISTRICT, Lake, request, roster
 
 from uptake.errors import TransientError
 from uptake.warehouse import dbt
-from uptake.warehouse.dbt import BuildError, BuildSummary, build_warehouse, run_dbt, target_dir
+from uptake.warehouse.dbt import BuildError, BuildSummary, build_warehouse, run_dbt, target_dir, tell_steps
 
 CopyOf = Callable[[Lake], Lake]
 
@@ -214,3 +214,23 @@ def test_late_identity_makes_the_dates_of_its_events_again(lake: Lake, monkeypat
         connection.execute(f"insert into {people} values ('email', 'new@mail', 's3', true)")
         connection.execute(f"update {people} set is_student = false where person_key = 's2'")
     assert preparation.dates_of_changed_identities(work) == {date(2026, 3, 3), date(2026, 3, 4)}
+
+
+def test_what_dbt_writes_is_told_step_by_step(tmp_path: Path) -> None:
+    log = tmp_path / "dbt.log"
+    log.write_bytes(
+        b"11:41:50  Concurrency: 1 threads (target='duckdb')\n"
+        b"11:41:50  1 of 99 START sql view model staging.base_caliper__event ........ [RUN]\n"
+        b"11:41:50  1 of 99 OK created sql view model staging.base_caliper__event ... [UNCHANGED in 0.07s]\n"
+        b"11:41:50  2 of 99 START test not_null_dim"
+    )
+    told: list[tuple[int, int, str]] = []
+    with log.open("rb") as said:
+        tell_steps(said, lambda *step: told.append(step))
+        assert told == [(0, 99, "base_caliper__event"), (1, 99, "base_caliper__event")]
+        with log.open("ab") as more:
+            more.write(
+                b"_tool_key ..................... [RUN]\n11:41:51  2 of 99 PASS not_null_dim_tool_key .... [PASS]\n"
+            )
+        tell_steps(said, lambda *step: told.append(step))
+    assert told[2:] == [(1, 99, "not_null_dim_tool_key"), (2, 99, "not_null_dim_tool_key")]

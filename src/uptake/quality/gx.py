@@ -64,11 +64,13 @@ def validate(
     site: Path,
     run_name: str,
     carried: Collection[str] = (),
+    progress: Callable[[int, int, str], None] = lambda done, total, now: None,
     answer: Callable[[list[Result]], None] = lambda results: None,
 ) -> list[Result]:
     """Run the suites and the canaries, keep the last runs in `stores`, and renew the pages of these suites in `site`.
 
     carried: names of suites that were asked before and stand; their pages stay.
+    progress: is told how many of the checks are done, of how many, and of which suite the next are.
     answer: is given the results before the pages are written, which nobody who waits for a verdict needs.
     Raises CheckerBroken when a canary misbehaves or the number of results is not the number of expectations.
     """
@@ -79,12 +81,14 @@ def validate(
         run_id = RunIdentifier(run_name=run_name)
         outcome: Outcome = {}
         found: list[Result] = []
+        total = len(asked) + len(files) * len(_KNOWN)
         for audience, file in files.items():
             canaries = Suite("canary", audience, "canary", _canaries(), query=CANARY_ROWS)
             asked_here = [canaries, *(suite for suite in suites if suite.audience == audience)]
             # Whole: with each asset that is added to a source by itself, all of its settings are written again.
             source = context.data_sources.add_sql(_source(audience, file, asked_here))
             for suite in asked_here:
+                progress(len(found), total, suite.name)
                 identifier, validation = _validation(context, source, suite, run_id)
                 outcome[identifier] = validation
                 found += _results(suite, validation, run_id)

@@ -21,6 +21,7 @@ from uptake.quality import history, pages, summary
 from uptake.quality.suite import Columns, Facts, Result, from_plain
 from uptake.quality.summary import CheckSummary, FailedCheck
 from uptake.warehouse import durable
+from uptake.warehouse.dbt import Steps
 from uptake.warehouse.snapshot import AUDIENCES, Audience, Candidate
 
 EXPECTATIONS_VARIABLE = "UPTAKE_EXPECTATIONS"
@@ -77,14 +78,16 @@ class Checker:
                     district=self._district.id,
                 )
 
-    def run(self, candidate: Candidate, run_id: str) -> CheckSummary:
+    def run(self, candidate: Candidate, run_id: str, *, progress: Steps | None = None) -> CheckSummary:
         """Run every suite that has to run; write history and the candidate's checks.json.
+
+        progress: is told how many of the checks that have to be asked have been.
 
         A failed check does not raise: publication does. A checker that cannot be trusted is a failed critical check
         too, and the only one, so that nothing it said is believed.
         """
         checked_at = datetime.now(UTC)
-        results = _with_examples(candidate, self._ask(candidate))
+        results = _with_examples(candidate, self._ask(candidate, progress))
         history.record(
             self._project.operations,
             district=self._district.id,
@@ -112,7 +115,7 @@ class Checker:
         self._write_index = write_index
         return verdict
 
-    def _ask(self, candidate: Candidate) -> list[Result]:
+    def _ask(self, candidate: Candidate, progress: Steps | None) -> list[Result]:
         """Everything that was found; what the suites found is kept for the next run, unless it cannot be believed."""
         assert self._worker.stdin is not None and self._worker.stdout is not None
         memory = self._project.state_dir / "checks" / f"{self._district.id}.json"
@@ -130,11 +133,14 @@ class Checker:
         with suppress(BrokenPipeError):
             self._worker.stdin.write(json.dumps(request) + "\n")
             self._worker.stdin.flush()
-        answer = self._worker.stdout.readline()
+        said: dict[str, Any] = {}
+        while not ("suites" in said or "broken" in said) and (answer := self._worker.stdout.readline()):
+            said = json.loads(answer)
+            if progress is not None and "now" in said:
+                progress(said["done"], said["total"], said["now"])
         if not answer:
             last = self._last_said(self._worker.wait())
             return [_broken(candidate, last, "run `uptake check` again; if it stays, run `uptake doctor`.")]
-        said: dict[str, Any] = json.loads(answer)
         if "broken" in said:
             return [_broken(candidate, said["broken"], said["remedy"])]
         self._owes_pages = True

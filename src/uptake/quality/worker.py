@@ -2,7 +2,8 @@
 
 Great Expectations takes seconds to import, holds hundreds of megabytes, and leaves noise behind when it ends with
 DuckDB loaded. Nothing else in Uptake imports it. The process is started early, reads one request (a line of JSON) when
-there is something to check, writes its answer (a line of JSON) as soon as it has a verdict, and then the pages.
+there is something to check, writes lines of JSON (how far it is, and last its answer, which has `suites` or `broken`)
+until it has a verdict, and then the pages.
 """
 
 from __future__ import annotations
@@ -66,6 +67,9 @@ def check(request: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> 
             }
         )
 
+    def advance(done: int, total: int, now: str) -> None:
+        answer({"done": done, "total": total, "now": now})
+
     gx.validate(
         files,
         [suite for suite in suites if suite.name not in carried],
@@ -73,6 +77,7 @@ def check(request: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> 
         site=Path(request["site"]),
         run_name=request["run_name"],
         carried=carried,
+        progress=advance,
         answer=tell,
     )
 

@@ -23,6 +23,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +42,7 @@ from uptake.project import Project
 
 MAGIC = b"UPSPOOL1"
 OPEN, CLOSED = ".open", ".seg"
+SIGNAL = "segment-closed"
 _FRAME = struct.Struct("<II")
 _HEAD = struct.Struct("<H")
 _NONCE_BYTES = 12
@@ -91,6 +93,11 @@ class Lane:
 
     folder: Path
     key: bytes
+
+    @property
+    def signal(self) -> Path:
+        """The file in the district's spool that stands there once a segment was closed; see `signal_file`."""
+        return self.folder.parents[1] / SIGNAL
 
     @property
     def event_key(self) -> bytes:
@@ -193,6 +200,8 @@ class SegmentWriter:
             path.rename(path.with_suffix(CLOSED))
             os.close(self._file)
             self._file = None
+            with suppress(OSError):  # a full disk: the pull by the clock finds the segment
+                self._lane.signal.touch(mode=0o600)
 
     def _abandon(self) -> None:
         """After a failed write nothing may follow in this segment: what stands there is torn."""
@@ -232,6 +241,12 @@ class SegmentWriter:
 def spool_folder(project: Project, district: str) -> Path:
     """Outside lake, quarantine and warehouse; for the owner only."""
     return project.state_dir / "spool" / district
+
+
+def signal_file(project: Project, district: str) -> Path:
+    """Appears when a segment of the district is closed, so that nobody need look into every lane. Whoever acts on it
+    removes it first. It may be missed: a pull by the clock finds the segments themselves."""
+    return spool_folder(project, district) / SIGNAL
 
 
 def open_lane(project: Project, district: str, source: str, resource: str) -> Lane:

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 from uptake.config import District
 from uptake.errors import PermanentError, TransientError
@@ -49,6 +50,17 @@ DATES_AND_ALL_THAT_READS_THEM = (
 )
 
 
+WATCH_SECONDS = 0.25
+# `12 of 99 START sql table model marts.dim_tool ... [RUN]`, and the same with how it ended.
+_NODE = re.compile(r"^\S+ +(\d+) of (\d+) (\w+) (?:.* )?([^\s.]\S*) +\.*\s*\[")
+
+
+class Steps(Protocol):
+    """Told of a build's or a check's advance: `done` of `total` are done, and what is being worked at."""
+
+    def __call__(self, done: int, total: int, now: str) -> None: ...
+
+
 class BuildError(PermanentError):
     """A model or a test of the warehouse failed. The published snapshot stays as it is."""
 
@@ -74,9 +86,16 @@ class BuildSummary:
 
 
 def build_warehouse(
-    project: Project, district: District | str, *, full_refresh: bool = False, run_id: str = ""
+    project: Project,
+    district: District | str,
+    *,
+    full_refresh: bool = False,
+    run_id: str = "",
+    progress: Steps | None = None,
 ) -> BuildSummary:
     """Bring the district's warehouse up to its landed files. Returns at once when there is nothing new.
+
+    progress: is told of each model and test, pass by pass.
 
     Raises BuildError naming the model and its message, TransientError while another build is writing.
     """
@@ -91,7 +110,15 @@ def build_warehouse(
         if work.is_nothing:
             summary.nothing_new = True
         else:
-            _run(project, district, summary, lock, select=_selection(work), full_refresh=work.full_refresh)
+            _run(
+                project,
+                district,
+                summary,
+                lock,
+                select=_selection(work),
+                full_refresh=work.full_refresh,
+                progress=progress,
+            )
             late, late_weeks = preparation.late_batches(project, district, work, memory)
             weeks = late_weeks | (work.weeks if len(work.batches) > 1 else set())
             more = work.batches[1:] + late
@@ -99,7 +126,7 @@ def build_warehouse(
                 is_last = number == len(more)
                 preparation.touch(project, district, work, dates, weeks if is_last else set(), memory)
                 select = DATES_AND_ALL_THAT_READS_THEM if is_last else DATES_ONLY
-                _run(project, district, summary, lock, select=select, full_refresh=False)
+                _run(project, district, summary, lock, select=select, full_refresh=False, progress=progress)
             preparation.finish(work, memory)
         summary.touched_dates = len(work.dates)
     summary.seconds = time.monotonic() - started
@@ -127,9 +154,17 @@ def target_dir(project: Project, district_id: str) -> Path:
 
 
 def run_dbt(
-    project: Project, district: District, arguments: Sequence[str], *, pass_fds: Sequence[int] = ()
+    project: Project,
+    district: District,
+    arguments: Sequence[str],
+    *,
+    pass_fds: Sequence[int] = (),
+    progress: Steps | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """`dbt <arguments>` on the district's warehouse; its output goes to dbt.log beside the target folder."""
+    """`dbt <arguments>` on the district's warehouse; its output goes to dbt.log beside the target folder.
+
+    progress: is told what that log says. dbt writes to the file itself: it may outlive whoever started it.
+    """
     target = target_dir(project, district.id)
     target.mkdir(parents=True, exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -151,10 +186,31 @@ def run_dbt(
         *arguments,
         *("--project-dir", str(dbt_project_dir()), "--target-path", str(target)),
     ]
-    with (target.parent / "dbt.log").open("wb") as log:
-        return subprocess.run(
-            command, env=environment, stdout=log, stderr=subprocess.STDOUT, pass_fds=tuple(pass_fds), check=False
-        )
+    with (
+        (target.parent / "dbt.log").open("wb") as log,
+        subprocess.Popen(
+            command, env=environment, stdout=log, stderr=subprocess.STDOUT, pass_fds=tuple(pass_fds)
+        ) as process,
+    ):
+        if progress is not None:
+            with Path(log.name).open("rb") as said:
+                is_over = False
+                while not is_over:
+                    time.sleep(WATCH_SECONDS)
+                    is_over = process.poll() is not None
+                    tell_steps(said, progress)
+        return subprocess.CompletedProcess(command, process.wait())
+
+
+def tell_steps(log: BinaryIO, progress: Steps) -> None:
+    """Tell what dbt has written to its log since the last look. Half a line is left for the next."""
+    for line in log:
+        if not line.endswith(b"\n"):
+            log.seek(-len(line), os.SEEK_CUR)
+            return
+        if found := _NODE.match(line.decode(errors="replace")):
+            number, total, word, name = found.groups()
+            progress(int(number) - (word == "START"), int(total), name.rpartition(".")[2])
 
 
 def _run(
@@ -165,6 +221,7 @@ def _run(
     *,
     select: Sequence[str],
     full_refresh: bool,
+    progress: Steps | None,
 ) -> None:
     results = target_dir(project, district.id) / "run_results.json"
     results.unlink(missing_ok=True)
@@ -172,7 +229,7 @@ def _run(
     arguments += ["--full-refresh"] if full_refresh else []
     arguments += ["--select", *select] if select else []
     started = time.monotonic()
-    done = run_dbt(project, district, arguments, pass_fds=[lock])
+    done = run_dbt(project, district, arguments, pass_fds=[lock], progress=progress)
     seconds = time.monotonic() - started
     log = target_dir(project, district.id).parent / "dbt.log"
     if not results.exists() and done.returncode == 0:  # no model reads what changed

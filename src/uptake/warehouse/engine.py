@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from uptake.errors import TransientError
 
+LAST_BUILD = "build.last_build"  # one row, one name: that of the last good build which found something to do
+
 
 def open_warehouse(path: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
     """Raises TransientError when another process has it open."""
@@ -32,6 +34,15 @@ def first_row(
     """The first row, read to the end: DuckDB refuses the next statement while a result is half read."""
     rows = connection.execute(query, values or []).fetchall()
     return rows[0] if rows else None
+
+
+def name_of_last_build(connection: duckdb.DuckDBPyConnection, warehouse: str) -> str | None:
+    """The name of the last good build of an attached warehouse; None before the first that was named."""
+    try:
+        row = first_row(connection, f'select id from "{warehouse}".{LAST_BUILD}')
+    except duckdb.CatalogException:
+        return None
+    return row[0] if row else None
 
 
 def replace_table(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

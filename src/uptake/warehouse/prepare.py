@@ -27,7 +27,7 @@ from uptake.errors import PermanentError
 from uptake.project import Project
 from uptake.sources.registry import warehouse_resources
 from uptake.warehouse import versions
-from uptake.warehouse.engine import first_row, open_warehouse, replace_table, table_exists
+from uptake.warehouse.engine import LAST_BUILD, first_row, open_warehouse, replace_table, table_exists
 from uptake.warehouse.landing_views import LakeFile, Name, compacted_files, live_files, write_views
 from uptake.warehouse.partitions import DATE_VERSION
 from uptake.warehouse.reference import copy_operations, write_config
@@ -241,6 +241,7 @@ def finish(work: Work, memory_limit: str = "2GB") -> None:
             "create or replace table build.done as select ? as everything, ? as marts, ? as records",
             [work.signature.everything, work.signature.marts, work.signature.records],
         )
+        connection.execute(f"create or replace table {LAST_BUILD} as select ? as id", [secrets.token_hex(8)])
         connection.execute("commit")
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from uptake.project import Project
 from uptake.quality import summary
 from uptake.quality.summary import CheckSummary
 from uptake.warehouse import durable
+from uptake.warehouse.engine import name_of_last_build, open_warehouse
 from uptake.warehouse.partitions import PARTITIONS, describe_file, insist_on, read_snapshot_file
 from uptake.warehouse.snapshot import (
     AUDIENCES,
@@ -84,6 +86,16 @@ def read_current(folder: Path) -> SnapshotRef | None:
     path = folder / snapshot_id
     manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     return SnapshotRef(snapshot_id, path, manifest, read_rejection(folder))
+
+
+def shows_last_build(project: Project, district_id: str) -> bool:
+    """Whether the snapshot that is up was made from the warehouse as it is now."""
+    current, warehouse = current_snapshot(project, district_id), project.warehouse(district_id)
+    if current is None or current.rejected is not None or not warehouse.exists():
+        return False
+    with closing(open_warehouse(warehouse, "256MB")) as connection:
+        made = name_of_last_build(connection, warehouse.stem)
+    return made is not None and made == current.manifest.get("build")
 
 
 def read_rejection(folder: Path) -> dict[str, Any] | None:

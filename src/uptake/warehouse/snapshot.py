@@ -29,7 +29,7 @@ from uptake.operations.models import Snapshot
 from uptake.operations.session import writing
 from uptake.project import Project
 from uptake.warehouse import durable
-from uptake.warehouse.engine import content_of
+from uptake.warehouse.engine import content_of, name_of_last_build
 from uptake.warehouse.partitions import (
     DATE_VERSION,
     PARTITIONS,
@@ -133,6 +133,7 @@ def make_candidate(project: Project, district: District, run_id: str) -> Candida
         | {PARTITIONS: describe_file(building / PARTITIONS)},
         "refused": copied.refused,
         "landed_through": copied.landed_through,
+        "build": copied.build,
     }
     durable.write_json(building / MANIFEST, manifest)
     candidate = Candidate(snapshot_id, folder / f"{CANDIDATE_PREFIX}{snapshot_id}", manifest)
@@ -177,6 +178,7 @@ class _Copied:
     refused: dict[str, list[str]]
     complete_through: date | None
     landed_through: int  # of the ledger's files, the newest that the last good build had seen
+    build: str | None  # which build it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,11 +260,12 @@ def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str
                 complete += [through] if through else []
         partitions.save()
         landed_through = _scalar(connection, f'SELECT coalesce(max(id), 0) FROM "{warehouse.stem}".build.done_file')
+        build = name_of_last_build(connection, warehouse.stem)
     for audience in AUDIENCES:
         file = target / f"{audience}.duckdb"
         file.chmod(0o600)
         durable.sync(file)
-    return _Copied(dict(sorted(rows.items())), digests, refused, max(complete, default=None), landed_through)
+    return _Copied(dict(sorted(rows.items())), digests, refused, max(complete, default=None), landed_through, build)
 
 
 def _digest(columns: Mapping[str, str], content: Any) -> str:
