@@ -15,6 +15,9 @@ LEADERS_TABLES = (
     "mart_usage_summary",
     "mart_value",
     "mart_unused_tool",
+    "mart_tool_cost",
+    "mart_cost_effectiveness",
+    "mart_cost_forecast",
     "mart_unknown_tool",
     "mart_source_health",
     "mart_freshness",
@@ -37,7 +40,13 @@ LEADERS_TABLES = (
 ANSWERS = ("mart_adoption", "mart_equity_gap", "mart_usage_summary", "mart_unknown_tool")
 
 # Parts of a key that may be null, and are then a value like any other.
-NULLABLE = {("mart_quarantine", "column_name"), ("mart_unknown_tool", "host"), ("mart_unknown_tool", "tool_key")}
+NULLABLE = {
+    ("mart_quarantine", "column_name"),
+    ("mart_unknown_tool", "host"),
+    ("mart_unknown_tool", "tool_key"),
+    ("mart_tool_cost", "tool_key"),
+    ("mart_cost_forecast", "tool_key"),
+}
 REBUILD = "Run `uptake build --full-refresh`; if it stays, the model has a join that repeats rows."
 MODEL = "Look at the model's SQL and its unit tests; the definition is in docs/metrics.md."
 # A year of person-level days is too long to read at each build; dbt's own tests guard the rest when it changes.
@@ -51,6 +60,9 @@ def suites(facts: Facts) -> list[Suite]:
         "mart_equity_gap": _equity,
         "mart_value": _value,
         "mart_unused_tool": _unused_tool,
+        "mart_tool_cost": _tool_cost,
+        "mart_cost_effectiveness": _cost_effectiveness,
+        "mart_cost_forecast": _cost_forecast,
         "fct_student_tool_day": _tool_day,
         "brg_student_subgroup": _subgroup,
     }
@@ -170,7 +182,7 @@ def _equity(facts: Facts, audience: Audience) -> list[object]:
 
 def _value(facts: Facts, audience: Audience) -> list[object]:
     return [
-        between("marts.mart_value.cost_usd", "cost_usd", "No cost is negative.", MODEL, low=0),
+        between("marts.mart_value.cost", "cost", "No cost is negative.", MODEL, low=0),
         between(
             "marts.mart_value.utilisation_rate", "utilisation_rate", "No share of seats is negative.", MODEL, low=0
         ),
@@ -183,7 +195,7 @@ def _value(facts: Facts, audience: Audience) -> list[object]:
         ),
         no_rows(
             "marts.mart_value.waste_within_cost",
-            "SELECT contract_key, cost_usd, wasted_usd FROM {batch} WHERE wasted_usd < 0 OR wasted_usd > cost_usd",
+            "SELECT contract_key, cost, wasted FROM {batch} WHERE wasted < 0 OR wasted > cost",
             "Waste is a part of the cost.",
             MODEL,
         ),
@@ -198,6 +210,50 @@ def _value(facts: Facts, audience: Audience) -> list[object]:
 
 def _unused_tool(facts: Facts, audience: Audience) -> list[object]:
     return [between("marts.mart_unused_tool.weeks", "weeks_without_use", "Weeks are counted from 0.", MODEL, low=0)]
+
+
+def _in_order(table: str, stem: str, what: str) -> object:
+    return no_rows(
+        f"marts.{table}.{stem}_in_order",
+        f"SELECT tool_name, {stem}_low, {stem}_likely, {stem}_high FROM {{batch}} "
+        f"WHERE NOT ({stem}_low <= {stem}_likely AND {stem}_likely <= {stem}_high)",
+        f"The likely {what} lies between the low and the high one.",
+        MODEL,
+    )
+
+
+def _tool_cost(facts: Facts, audience: Audience) -> list[object]:
+    parts = "sum(cost_likely) FILTER (WHERE ingredient <> 'all')"
+    whole = "sum(cost_likely) FILTER (WHERE ingredient = 'all')"
+    return [
+        _in_order("mart_tool_cost", "cost", "cost"),
+        no_rows(
+            "marts.mart_tool_cost.ingredients_add_up",
+            f"SELECT tool_name, currency, {whole} AS whole, {parts} AS parts FROM {{batch}} "
+            f"GROUP BY tool_name, currency HAVING {whole} IS DISTINCT FROM {parts}",
+            "The ingredients of a tool's cost add up to all of it, to the cent.",
+            MODEL,
+        ),
+    ]
+
+
+def _cost_effectiveness(facts: Facts, audience: Audience) -> list[object]:
+    ratios = ("cost_per_tenth_low", "cost_per_tenth_likely", "cost_per_tenth_high")
+    given = " OR ".join(f"{name} IS NOT NULL" for name in ratios)
+    lacks = " OR ".join(f"{name} IS NULL" for name in ratios)
+    return [
+        _in_order("mart_cost_effectiveness", "cost_per_tenth", "cost of a gain"),
+        no_rows(
+            "marts.mart_cost_effectiveness.never_a_point_alone",
+            f"SELECT plan_hash, outcome FROM {{batch}} WHERE ({given}) AND ({lacks} OR g_low IS NULL OR g_low <= 0)",
+            "What a gain costs is told with both of its ends, and only where the effect is surely above nothing.",
+            MODEL,
+        ),
+    ]
+
+
+def _cost_forecast(facts: Facts, audience: Audience) -> list[object]:
+    return [_in_order("mart_cost_forecast", "cost", "cost")]
 
 
 def _tool_day(facts: Facts, audience: Audience) -> list[object]:

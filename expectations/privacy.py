@@ -28,6 +28,7 @@ def suites(facts: Facts) -> list[Suite]:
         "mart_adoption": _adoption,
         "mart_equity_gap": _equity,
         "mart_value": _value,
+        "mart_tool_cost": _tool_cost,
         "mart_unknown_tool": _unknown_tool,
     }
     for table, columns in facts.tables["leaders"].items():
@@ -281,10 +282,23 @@ def _value(n: int) -> list[object]:
             "privacy.mart_value.no_seats_behind_waste",
             "SELECT contract_key, suppression_reason FROM {batch} WHERE suppression_reason IS NOT NULL "
             "AND seats_used IS NULL AND (utilisation_rate IS NOT NULL OR (waste_method = 'unused_seats' "
-            f"AND wasted_usd > cost_usd::DOUBLE * greatest(seats - {n - 1}, 0) / seats + 0.01))",
+            f"AND wasted > cost::DOUBLE * greatest(seats - {n - 1}, 0) / seats + 0.01))",
             f"Where seats in use are hidden, so is their share, and waste is that of {n - 1} seats in use.",
             remedy,
         ),
+    ]
+
+
+def _tool_cost(n: int) -> list[object]:
+    return [
+        no_rows(
+            "privacy.mart_tool_cost.no_count_behind_cost",
+            "SELECT tool_name, currency, ingredient FROM {batch} WHERE active_students IS NULL AND "
+            "(active_hours IS NOT NULL OR cost_per_active_student_likely IS NOT NULL "
+            "OR cost_per_active_hour_likely IS NOT NULL)",
+            "Where active students are hidden, so is every cost and hour that is counted by them.",
+            f"Divide by what mart_value shows, and by nothing else. {STOP}",
+        )
     ]
 
 

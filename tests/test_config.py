@@ -127,6 +127,11 @@ KINDS = "known kinds: oneroster, canvas, umbrella, dropfolder"
             "line 1: operations_url: a password does not belong in this file",
         ),
         ("    time_zone", "    clock_url: http://x.example\n    time_zone", "clock_url: only a simulated district"),
+        (
+            "    time_zone",
+            "    finance: {price_rise: {low: 0.05}}\n    time_zone",
+            "line 5: districts.0.finance.price_rise: low cannot exceed likely",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(write, old: str, new: str, expected: str) -> None:  # type: ignore[no-untyped-def]

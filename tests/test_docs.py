@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from uptake.cli import app
-from uptake.config import District, Privacy, Retention, Thresholds
+from uptake.config import District, Finance, PriceRise, Privacy, Retention, Thresholds
 from uptake.receiver.cli import app as receive_app
 from uptake.sandbox.cli import app as sandbox_app
 
@@ -112,7 +112,9 @@ def test_the_settings_table_is_what_the_settings_are() -> None:
         keys = [key.split(".")[-1] for key in re.findall(r"`([\w.]+)`", names)]
         told |= dict(zip(keys, [text.strip() for text in defaults.split("/")], strict=False))
     settings = {**Privacy.model_fields, **Retention.model_fields, **Thresholds.model_fields}
-    settings.pop("retention")  # its own settings stand for it
+    settings |= {**Finance.model_fields, **PriceRise.model_fields}
+    for group in ("retention", "price_rise"):
+        settings.pop(group)  # its own settings stand for it
     assert set(told) == {*settings, "subgroups"} & set(told) and set(settings) <= set(told)
     for key, field in settings.items():
         assert told[key] == str(field.default).lower(), key

@@ -82,6 +82,15 @@
   cast({{ on_date }} + cast({{ days }} as integer) as date)
 {%- endmacro %}
 
+{#- The same day of another year; of a leap day, the 28th of February. -#}
+{% macro years_after(on_date, years) -%}
+  cast({{ on_date }} + to_years(cast({{ years }} as integer)) as date)
+{%- endmacro %}
+
+{% macro date_of(year, month, day) -%}
+  make_date(cast({{ year }} as integer), cast({{ month }} as integer), cast({{ day }} as integer))
+{%- endmacro %}
+
 {% macro days_between(first, last) -%}
   date_diff('day', {{ first }}, {{ last }})
 {%- endmacro %}

@@ -21,6 +21,7 @@
     ("canvas", "submissions", "id", "stg_canvas__submissions", "id"),
     ("xapi", "voided", "statement_id", "stg_xapi__voided", "statement_id"),
     ("registers", "contracts", "contract_id", "stg_registers__contracts", "contract_id"),
+    ("registers", "cost_ingredients", "ingredient_id", "stg_registers__cost_ingredients", "ingredient_id"),
     ("learnplatform", "products", "lp_id", "stg_learnplatform__products", "lp_id"),
     ("learnplatform", "districts", "district_id", "stg_learnplatform__districts", "district_id"),
   ]) }}

@@ -33,3 +33,20 @@
     else concat('Grade ', coalesce(cast(try_cast({{ grade }} as integer) as varchar), {{ grade }}))
   end
 {%- endmacro %}
+
+{#-
+  Query: school_year and year_starts_on of the last complete day; between two years, of the one that ended.
+
+  through: relation of one row with data_complete_through.
+-#}
+{% macro school_year_so_far(through) -%}
+  select school_year, min(on_date) as year_starts_on
+  from {{ source("config", "calendar_day") }}
+  where school_year = (
+    select max_by(calendar_day.school_year, calendar_day.on_date)
+    from {{ source("config", "calendar_day") }} as calendar_day
+    cross join {{ through }} as through
+    where calendar_day.on_date <= through.data_complete_through
+  )
+  group by school_year
+{%- endmacro %}

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
+from decimal import Decimal
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -188,6 +189,30 @@ class Thresholds(Settings):
         return self
 
 
+Share = Annotated[Decimal, Field(gt=-1, le=1, max_digits=5, decimal_places=4)]
+
+
+class PriceRise(Settings):
+    """How much more a renewal may cost than the year before, as a share of it: at least, most likely, at most."""
+
+    low: Share = Decimal(0)
+    likely: Share = Decimal("0.03")
+    high: Share = Decimal("0.07")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> PriceRise:
+        if not self.low <= self.likely <= self.high:
+            raise ValueError("low cannot exceed likely, nor likely high")
+        return self
+
+
+class Finance(Settings):
+    """fiscal_year_starts_in: month in which the budget's year begins, 1 to 12. price_rise: what a forecast assumes."""
+
+    fiscal_year_starts_in: Annotated[int, Field(ge=1, le=12)] = 7
+    price_rise: PriceRise = PriceRise()
+
+
 class ReceiverSettings(Settings):
     """The door for pushed events. Times in seconds, sizes in MiB.
 
@@ -241,6 +266,7 @@ class District(Settings):
     clock_url: str | None = None
     privacy: Privacy = Privacy()
     thresholds: Thresholds = Thresholds()
+    finance: Finance = Finance()
     subgroups: tuple[SubgroupDimension, ...] = ("economic_disadvantage", "disability", "english_learner")
     tool_catalogue: Path | None = None
 

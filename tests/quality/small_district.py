@@ -80,17 +80,19 @@ TABLES: dict[str, tuple[str | None, str]] = {
         "leaders",
         """
         SELECT 'maple' AS district_id, 'c1' AS contract_key, 'reader' AS tool_key, 'Reader' AS tool_name,
-               'Reader Inc' AS vendor_name, '2025-26' AS school_year, 4000.00::DECIMAL(18, 2) AS cost_usd,
-               400::BIGINT AS seats, 200::BIGINT AS seats_used, 0.5::DOUBLE AS utilisation_rate,
+               'Reader Inc' AS vendor_name, '2025-26' AS school_year, 'USD' AS currency,
+               4000.00::DECIMAL(18, 2) AS cost, 400::BIGINT AS seats,
+               200::BIGINT AS seats_used, 0.5::DOUBLE AS utilisation_rate,
                200::BIGINT AS active_students, 20.0::DOUBLE AS cost_per_active_student_usd,
                105.0::DOUBLE AS active_hours, 38.1::DOUBLE AS cost_per_active_hour_usd,
-               2000.00::DECIMAL(18, 2) AS wasted_usd, 'unused_seats' AS waste_method, DATE '2026-07-01' AS renewal_on,
+               2000.00::DECIMAL(18, 2) AS wasted, 'unused_seats' AS waste_method, DATE '2026-07-01' AS renewal_on,
                DATE '2026-04-02' AS decide_by_on, 82 AS days_to_renewal, NULL::VARCHAR AS suppression_reason,
                DATE '2026-04-10' AS data_complete_through
         UNION ALL
         -- Fewer than ten of 50 seats are used: how many is hidden, and waste is that of nine.
-        SELECT 'maple', 'c2', 'dusty', 'Dusty', 'Dusty Inc', '2025-26', 900.00, 50, NULL, NULL, NULL, NULL, NULL, NULL,
-               738.00, 'unused_seats', DATE '2026-07-01', DATE '2026-04-02', 82, 'small_count_low', DATE '2026-04-10'
+        SELECT 'maple', 'c2', 'dusty', 'Dusty', 'Dusty Inc', '2025-26', 'USD', 900.00, 50, NULL, NULL, NULL, NULL,
+               NULL, NULL, 738.00, 'unused_seats', DATE '2026-07-01', DATE '2026-04-02', 82, 'small_count_low',
+               DATE '2026-04-10'
         """,
     ),
     "mart_unused_tool": (
@@ -100,6 +102,36 @@ TABLES: dict[str, tuple[str | None, str]] = {
                900.00::DECIMAL(18, 2) AS cost_usd, 50::BIGINT AS seats, 12 AS weeks_without_use,
                DATE '2026-01-12' AS last_used_on, DATE '2026-07-01' AS renewal_on,
                DATE '2026-04-10' AS data_complete_through
+        """,
+    ),
+    "mart_tool_cost": (
+        "leaders",
+        """
+        SELECT 'maple' AS district_id, 'reader' AS tool_key, 'Reader' AS tool_name, 'USD' AS currency, ingredient,
+               cost_low::DECIMAL(18, 2) AS cost_low, cost_likely::DECIMAL(18, 2) AS cost_likely,
+               cost_high::DECIMAL(18, 2) AS cost_high, 200::BIGINT AS active_students, 105.0::DOUBLE AS active_hours,
+               (cost_likely / 200)::DECIMAL(18, 2) AS cost_per_active_student_likely,
+               (cost_likely / 105)::DECIMAL(18, 2) AS cost_per_active_hour_likely,
+               DATE '2026-04-10' AS data_complete_through
+        FROM (VALUES ('licence', 4000, 4000, 4000), ('training', 500, 800, 1500), ('all', 4500, 4800, 5500))
+            AS paid (ingredient, cost_low, cost_likely, cost_high)
+        """,
+    ),
+    "mart_cost_effectiveness": (
+        "leaders",
+        """
+        SELECT 'maple' AS district_id, 'p1' AS plan_hash, 'score' AS outcome, 'Reader' AS tool_name, 0.2::DOUBLE AS g,
+               0.1::DOUBLE AS g_low, 0.3::DOUBLE AS g_high, 7.50::DECIMAL(18, 2) AS cost_per_tenth_low,
+               12.00::DECIMAL(18, 2) AS cost_per_tenth_likely, 27.50::DECIMAL(18, 2) AS cost_per_tenth_high,
+               DATE '2026-04-10' AS data_complete_through
+        """,
+    ),
+    "mart_cost_forecast": (
+        "leaders",
+        """
+        SELECT 'maple' AS district_id, 'reader' AS tool_key, 'Reader' AS tool_name, 'USD' AS currency,
+               'licence' AS ingredient, DATE '2026-07-01' AS year_starts_on, 4000.00::DECIMAL(18, 2) AS cost_low,
+               4120.00::DECIMAL(18, 2) AS cost_likely, 4280.00::DECIMAL(18, 2) AS cost_high
         """,
     ),
     "mart_unknown_tool": (

@@ -194,8 +194,12 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     ),
     "waste that gives hidden seats away": (
         "UPDATE mart_value SET seats_used = NULL, utilisation_rate = NULL, suppression_reason = 'small_count_low', "
-        "wasted_usd = 4000.00 * (400 - 3) / 400 WHERE contract_key = 'c1'",
+        "wasted = 4000.00 * (400 - 3) / 400 WHERE contract_key = 'c1'",
         {"privacy.mart_value.no_seats_behind_waste"},
+    ),
+    "cost per student of a tool whose students are hidden": (
+        "UPDATE mart_tool_cost SET active_students = NULL, active_hours = NULL, cost_per_active_hour_likely = NULL",
+        {"privacy.mart_tool_cost.no_count_behind_cost"},
     ),
     "growth of a hidden count": (
         "UPDATE mart_unknown_tool SET students_previous_4_weeks = NULL",
@@ -243,6 +247,22 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
         {"reconciliation.fct_contract_period.sums_to_price"},
     ),
     # marts
+    "ingredients that do not add up": (
+        "UPDATE mart_tool_cost SET cost_likely = 801 WHERE ingredient = 'training'",
+        {"marts.mart_tool_cost.ingredients_add_up"},
+    ),
+    "a likely cost outside of its ends": (
+        "UPDATE mart_cost_forecast SET cost_likely = 5000",
+        {"marts.mart_cost_forecast.cost_in_order"},
+    ),
+    "a price of a gain that may be none": (
+        "UPDATE mart_cost_effectiveness SET g_low = -0.1",
+        {"marts.mart_cost_effectiveness.never_a_point_alone"},
+    ),
+    "a price of a gain as one value": (
+        "UPDATE mart_cost_effectiveness SET cost_per_tenth_high = NULL",
+        {"marts.mart_cost_effectiveness.never_a_point_alone"},
+    ),
     "a mart is missing": ("DROP TABLE mart_unused_tool", {"marts.leaders.tables_present"}),
     "a key is null": (
         "UPDATE mart_value SET contract_key = NULL",
@@ -284,7 +304,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
         {"marts.mart_equity_gap.rates", "privacy.mart_equity_gap.no_count_behind_rate"},
     ),
     "more waste than cost": (
-        "UPDATE mart_value SET wasted_usd = 4000.01 WHERE contract_key = 'c1'",
+        "UPDATE mart_value SET wasted = 4000.01 WHERE contract_key = 'c1'",
         {"marts.mart_value.waste_within_cost"},
     ),
     "a decision after the renewal": (

@@ -29,7 +29,29 @@ def test_shipped_resources_have_the_columns_that_the_warehouse_is_built_on() -> 
     assert columns == {
         ("registers", "contracts"): [
             *("contract_id", "tool", "vendor", "seats", "price", "currency", "price_basis", "starts_on", "ends_on"),
-            *("renewal_on", "licensed_grades", "_deleted"),
+            *("renewal_on", "licensed_grades", "notice_days", "auto_renews", "_deleted"),
+        ],
+        ("registers", "cost_ingredients"): [
+            *(
+                "ingredient_id",
+                "tool",
+                "ingredient",
+                "description",
+                "unit",
+                "quantity",
+                "quantity_low",
+                "quantity_high",
+            ),
+            *(
+                "unit_price",
+                "unit_price_low",
+                "unit_price_high",
+                "currency",
+                "starts_on",
+                "ends_on",
+                "recurs",
+                "_deleted",
+            ),
         ],
         ("learnplatform", "engagement"): ["district_id", "time", "lp_id", "pct_access", "engagement_index"],
         ("learnplatform", "products"): [
@@ -42,6 +64,8 @@ def test_shipped_resources_have_the_columns_that_the_warehouse_is_built_on() -> 
     }
     contracts = shipped["registers", "contracts"]
     assert contracts.schema.field("price").type == pa.decimal128(18, 2)
+    ingredients = shipped["registers", "cost_ingredients"]
+    assert ingredients.schema.field("quantity_low").type == pa.decimal128(18, 4)
     engagement = shipped["learnplatform", "engagement"]
     assert (engagement.kind, engagement.event_time, engagement.nullable_key) == ("event", "time", ("lp_id",))
 

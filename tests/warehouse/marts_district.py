@@ -43,6 +43,7 @@ MODELS = (
     "mart_adoption",
     "mart_equity_gap",
     "mart_value",
+    "mart_tool_cost",
     "mart_unused_tool",
     "mart_unknown_tool",
 )
@@ -212,8 +213,8 @@ def _tools(connection: duckdb.DuckDBPyConnection, tools: Sequence[Tool]) -> None
     )
     connection.execute(
         "create table marts.dim_contract (contract_key varchar, district_id varchar, tool_key varchar, "
-        "tool_name_on_contract varchar, vendor_name varchar, seats bigint, price_usd decimal(18, 2), "
-        "price_basis varchar, starts_on date, ends_on date, renewal_on date)"
+        "tool_name_on_contract varchar, vendor_name varchar, seats bigint, currency varchar, price decimal(18, 2), "
+        "price_basis varchar, starts_on date, ends_on date, renewal_on date, notice_days bigint, auto_renews boolean)"
     )
     for tool in tools:
         connection.execute(
@@ -222,8 +223,8 @@ def _tools(connection: duckdb.DuckDBPyConnection, tools: Sequence[Tool]) -> None
         )
         if tool.seats is not None:
             connection.execute(
-                "insert into marts.dim_contract values (?, ?, ?, ?, 'Vendor', ?, 1200, ?, "
-                "'2025-07-01', '2026-06-30', null)",
+                "insert into marts.dim_contract values (?, ?, ?, ?, 'Vendor', ?, 'USD', 1200, ?, "
+                "'2025-07-01', '2026-06-30', null, null, null)",
                 [
                     f"c-{tool.key}",
                     DISTRICT,
@@ -235,7 +236,13 @@ def _tools(connection: duckdb.DuckDBPyConnection, tools: Sequence[Tool]) -> None
             )
     connection.execute(
         "create table marts.fct_contract_period as select contract_key, date '2026-01-01' as month_starts_on, "
-        "cast(100 as decimal(18, 2)) as cost_usd from marts.dim_contract"
+        "cast(100 as decimal(18, 2)) as cost from marts.dim_contract"
+    )
+    connection.execute(
+        "create table marts.fct_cost_ingredient as select district_id, tool_key, starts_on, ends_on, "
+        "concat('register/', contract_key) as ingredient_key, tool_name_on_contract as tool_name_on_register, "
+        "'training' as ingredient, 'USD' as currency, cast(50 as decimal(18, 2)) as cost_low, "
+        "cast(70 as decimal(18, 2)) as cost_likely, cast(90 as decimal(18, 2)) as cost_high from marts.dim_contract"
     )
     # The gaps of reporting districts come from another kind of source: here there are none.
     connection.execute(

@@ -42,7 +42,15 @@ def test_an_event_makes_its_facts_and_not_the_roster(lake: Lake) -> None:
     lake.land("umbrella", "activity", [request("2026-03-03T18:07:00", "s1@mail")])
     found = build(lake)
     assert {"fct_student_tool_day", "mart_match_rate", "mart_source_health"} <= made(found)
-    for name in ("dim_student", "brg_student_subgroup", "dim_contract", "mart_study", "fct_contract_period"):
+    for name in (
+        "dim_student",
+        "brg_student_subgroup",
+        "dim_contract",
+        "mart_study",
+        "fct_contract_period",
+        "fct_cost_ingredient",
+        "mart_cost_forecast",
+    ):
         assert not found.get(name, False), name
     assert not {name for name in made(found) if name.startswith(("stg_oneroster", "stg_learnplatform"))}
 

@@ -120,6 +120,22 @@ def test_the_published_marts_together_keep_their_secrets(lake: Lake) -> None:
     assert not leaks(lake, reader_of_marts(lake))
 
 
+def test_costs_are_divided_by_what_is_shown_only(lake: Lake) -> None:
+    """A cost and what it is for each user give the users away, so that hidden users have neither."""
+    shown = {row["tool_key"]: row["active_students"] for row in rows_of(lake, "from marts.mart_value")}
+    costs = rows_of(lake, "from marts.mart_tool_cost")
+    assert {row["ingredient"] for row in costs} == {"all", "licence", "training"}
+    for row in costs:
+        users = shown[row["tool_key"]]
+        assert row["active_students"] == users
+        divided = [value for name, value in row.items() if name.startswith("cost_per_active_student")]
+        assert len(divided) == 3 and all((value is not None) == bool(users) for value in divided)
+        if users is None:
+            assert row["active_hours"] is None and row["undefined_reason"]
+            assert all(value is None for name, value in row.items() if name.startswith("cost_per_active_hour"))
+    assert None in shown.values() and any(shown.values())
+
+
 def test_without_complementary_suppression_the_same_reader_works_one_out(lake: Lake) -> None:
     def primary_only() -> Iterator[Statement]:
         for row in true_cells(lake):

@@ -7,10 +7,10 @@
 --   it starts: mend its dates in the register.
 select
   contract.contract_key,
-  contract.price_usd,
-  sum(period.cost_usd) as spread_usd
+  contract.price,
+  sum(period.cost) as spread
 from {{ ref("dim_contract") }} as contract
 left join {{ ref("fct_contract_period") }} as period on period.contract_key = contract.contract_key
-where contract.price_usd is not null
-group by contract.contract_key, contract.price_usd
-having coalesce(sum(period.cost_usd), -1) <> contract.price_usd
+where contract.price is not null
+group by contract.contract_key, contract.price
+having coalesce(sum(period.cost), -1) <> contract.price

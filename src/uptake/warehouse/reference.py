@@ -49,6 +49,10 @@ _DISTRICT = pa.schema(
         ("renewal_notice_days", pa.int32()),
         ("stale_after_hours", pa.int32()),
         ("count_out_of_school", pa.bool_()),
+        ("fiscal_year_starts_in", pa.int32()),
+        ("price_rise_low", pa.decimal128(6, 4)),
+        ("price_rise_likely", pa.decimal128(6, 4)),
+        ("price_rise_high", pa.decimal128(6, 4)),
     ]
 )
 _TODAY = pa.schema([("district_id", pa.string()), ("today_on", pa.date32())])
@@ -94,7 +98,8 @@ def write_config(
     connection: duckdb.DuckDBPyConnection, district: District, catalogue: Catalogue, as_of_at: datetime
 ) -> None:
     """Replace the tables of schema `config` with what uptake.yaml and the tool catalogue say."""
-    thresholds, privacy, hours = district.thresholds, district.privacy, district.calendar.school_hours
+    thresholds, privacy, finance = district.thresholds, district.privacy, district.finance
+    hours = district.calendar.school_hours
     settings = {
         "district_id": district.id,
         "district_name": district.name,
@@ -110,6 +115,10 @@ def write_config(
         "renewal_notice_days": thresholds.renewal_notice_days,
         "stale_after_hours": thresholds.stale_after_hours,
         "count_out_of_school": privacy.count_out_of_school,
+        "fiscal_year_starts_in": finance.fiscal_year_starts_in,
+        "price_rise_low": finance.price_rise.low,
+        "price_rise_likely": finance.price_rise.likely,
+        "price_rise_high": finance.price_rise.high,
     }
     tools = [
         {name: getattr(tool, name) for name in _TOOL.names if name != "licensed_grades"}

@@ -4,9 +4,9 @@
 -- days with instruction, or by plain days in a year for which the school calendar knows none.
 with day as (
 
-  select contract_key, starts_on, price_usd, {{ each_date("starts_on", "ends_on") }} as on_date
+  select contract_key, starts_on, price, {{ each_date("starts_on", "ends_on") }} as on_date
   from {{ ref("dim_contract") }}
-  where price_usd is not null and ends_on >= starts_on
+  where price is not null and ends_on >= starts_on
 
 ),
 
@@ -14,7 +14,7 @@ month_of_year as (
 
   select
     day.contract_key,
-    cast(max(day.price_usd) * 100 as bigint) as price_cents,
+    cast(max(day.price) * 100 as bigint) as price_cents,
     {{ whole_years_between("day.starts_on", "day.on_date") }} as contract_year,
     {{ month_start("day.on_date") }} as month_starts_on,
     count(*) as days,
@@ -75,7 +75,11 @@ select
   contract.tool_key,
   month_price.month_starts_on,
   cast(sum(month_price.instructional_days) as integer) as instructional_days,
-  cast(sum(month_price.part) * cast(0.01 as decimal(3, 2)) as decimal(18, 2)) as cost_usd
+  contract.currency,
+  cast(sum(month_price.part) * cast(0.01 as decimal(3, 2)) as decimal(18, 2)) as cost,
+  case
+    when contract.currency = 'USD' then cast(sum(month_price.part) * cast(0.01 as decimal(3, 2)) as decimal(18, 2))
+  end as cost_usd
 from month_price
 inner join {{ ref("dim_contract") }} as contract on contract.contract_key = month_price.contract_key
-group by contract.district_id, month_price.contract_key, contract.tool_key, month_price.month_starts_on
+group by contract.district_id, month_price.contract_key, contract.tool_key, contract.currency, month_price.month_starts_on

@@ -29,5 +29,5 @@ cross join district
 inner join idle on idle.contract_key = value.contract_key
 where value.tool_key is not null
   and value.suppression_reason is distinct from 'no_usage_source'
-  and (value.seats > 0 or value.price_usd > 0)
+  and (value.seats > 0 or value.price > 0)
   and idle.weeks_without_use >= district.unused_weeks

@@ -14,16 +14,7 @@ through as (
 
 year as (
 
-  -- The school year of the last complete day; between two years, the one that ended.
-  select school_year, min(on_date) as year_starts_on
-  from {{ source("config", "calendar_day") }}
-  where school_year = (
-    select max_by(calendar_day.school_year, calendar_day.on_date)
-    from {{ source("config", "calendar_day") }} as calendar_day
-    cross join through
-    where calendar_day.on_date <= through.data_complete_through
-  )
-  group by school_year
+  {{ school_year_so_far("through") }}
 
 ),
 
@@ -65,13 +56,13 @@ cost as (
     month_day.contract_key,
     cast(
       sum(
-        period.cost_usd * case
+        period.cost * case
           when month_day.instructional_days > 0
             then month_day.instructional_days_so_far / cast(month_day.instructional_days as double)
           else month_day.days_so_far / cast(month_day.days as double)
         end
       ) as decimal(18, 2)
-    ) as cost_usd
+    ) as cost
   from month_day
   inner join {{ ref("fct_contract_period") }} as period
     on period.contract_key = month_day.contract_key and period.month_starts_on = month_day.month_starts_on
@@ -171,7 +162,7 @@ measured as (
 
   select
     contract.*,
-    coalesce(cost.cost_usd, 0) as cost_usd,
+    coalesce(cost.cost, 0) as cost,
     coalesce(active.active_students, 0) as active_students,
     coalesce(eligible.eligible_students, 0) as eligible_students,
     hours.minutes_method,
@@ -183,7 +174,7 @@ measured as (
       when active.active_students is null
         and idle.weeks_without_use >= district.unused_weeks
         and (idle.last_used_on is null or idle.last_used_on < contract.period_starts_on)
-        and (contract.seats > 0 or contract.price_usd > 0)
+        and (contract.seats > 0 or contract.price > 0)
         then null
       when coalesce(active.active_students, 0) < district.minimum_n then 'small_count_low'
       when contract.price_basis = 'site'
@@ -221,52 +212,69 @@ shown as (
     end as active_at_most
   from measured
 
+),
+
+priced as (
+
+  select
+    *,
+    currency = 'USD' as is_usd,
+    cast(
+      case
+        when has_seats and active_at_most is not null
+          then cast(cost as double) * greatest(seats - active_at_most, 0) / seats
+        when not has_seats and active_at_most is not null and eligible_students > 0
+          then cast(cost as double) * greatest(eligible_students - active_at_most, 0) / eligible_students
+      end as decimal(18, 2)
+    ) as wasted
+  from shown
+
 )
 
 select
-  shown.district_id,
-  shown.contract_key,
-  shown.tool_key,
-  coalesce(tool.tool_name, shown.tool_name_on_contract) as tool_name,
-  shown.vendor_name,
-  shown.school_year,
-  shown.period_starts_on,
-  shown.period_ends_on,
-  shown.cost_usd,
-  cast(shown.price_usd as decimal(18, 2)) as price_usd,
-  shown.price_basis,
-  cast(shown.seats as bigint) as seats,
-  cast(case when shown.is_shown and shown.has_seats then shown.active_students end as bigint) as seats_used,
-  case when shown.is_shown and shown.has_seats then shown.active_students / cast(shown.seats as double) end as utilisation_rate,
-  cast(case when shown.is_shown then shown.active_students end as bigint) as active_students,
-  case when shown.is_shown and shown.active_students > 0 then cast(shown.cost_usd as double) / shown.active_students end
+  priced.district_id,
+  priced.contract_key,
+  priced.tool_key,
+  coalesce(tool.tool_name, priced.tool_name_on_contract) as tool_name,
+  priced.vendor_name,
+  priced.school_year,
+  priced.period_starts_on,
+  priced.period_ends_on,
+  priced.currency,
+  priced.cost,
+  case when priced.is_usd then priced.cost end as cost_usd,
+  cast(priced.price as decimal(18, 2)) as price,
+  cast(case when priced.is_usd then priced.price end as decimal(18, 2)) as price_usd,
+  priced.price_basis,
+  cast(priced.seats as bigint) as seats,
+  cast(case when priced.is_shown and priced.has_seats then priced.active_students end as bigint) as seats_used,
+  case when priced.is_shown and priced.has_seats then priced.active_students / cast(priced.seats as double) end
+    as utilisation_rate,
+  cast(case when priced.is_shown then priced.active_students end as bigint) as active_students,
+  case when priced.is_shown and priced.is_usd and priced.active_students > 0 then cast(priced.cost as double) / priced.active_students end
     as cost_per_active_student_usd,
-  case when shown.is_shown then shown.active_hours end as active_hours,
-  case when shown.is_shown then shown.minutes_method end as minutes_method,
-  case when shown.is_shown and shown.active_hours > 0 then cast(shown.cost_usd as double) / shown.active_hours end
+  case when priced.is_shown then priced.active_hours end as active_hours,
+  case when priced.is_shown then priced.minutes_method end as minutes_method,
+  case when priced.is_shown and priced.is_usd and priced.active_hours > 0 then cast(priced.cost as double) / priced.active_hours end
     as cost_per_active_hour_usd,
-  cast(
-    case
-      when shown.has_seats and shown.active_at_most is not null
-        then cast(shown.cost_usd as double) * greatest(shown.seats - shown.active_at_most, 0) / shown.seats
-      when not shown.has_seats and shown.active_at_most is not null and shown.eligible_students > 0
-        then cast(shown.cost_usd as double)
-          * greatest(shown.eligible_students - shown.active_at_most, 0) / shown.eligible_students
-    end as decimal(18, 2)
-  ) as wasted_usd,
+  priced.wasted,
+  case when priced.is_usd then priced.wasted end as wasted_usd,
   case
-    when shown.active_at_most is null then null
-    when shown.has_seats then 'unused_seats'
-    when shown.eligible_students > 0 then 'estimated_from_adoption'
+    when priced.active_at_most is null then null
+    when priced.has_seats then 'unused_seats'
+    when priced.eligible_students > 0 then 'estimated_from_adoption'
   end as waste_method,
-  shown.renewal_on,
-  {{ days_after("shown.renewal_on", "-district.renewal_notice_days") }} as decide_by_on,
-  cast({{ days_between("today.today_on", "shown.renewal_on") }} as bigint)
+  priced.renewal_on,
+  cast(coalesce(priced.notice_days, district.renewal_notice_days) as bigint) as notice_days,
+  case when priced.notice_days is null then 'district' else 'contract' end as notice_basis,
+  priced.auto_renews,
+  {{ days_after("priced.renewal_on", "-coalesce(priced.notice_days, district.renewal_notice_days)") }} as decide_by_on,
+  cast({{ days_between("today.today_on", "priced.renewal_on") }} as bigint)
     as days_to_renewal,
-  shown.suppression_reason,
+  priced.suppression_reason,
   through.data_complete_through
-from shown
+from priced
 cross join district
 cross join {{ source("config", "today") }} as today
 cross join through
-left join {{ ref("dim_tool") }} as tool on tool.tool_key = shown.tool_key
+left join {{ ref("dim_tool") }} as tool on tool.tool_key = priced.tool_key

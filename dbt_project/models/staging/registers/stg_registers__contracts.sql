@@ -14,5 +14,7 @@ select
   starts_on,
   ends_on,
   renewal_on,
-  licensed_grades
+  licensed_grades,
+  notice_days,
+  auto_renews = 'yes' as auto_renews
 from record
