@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -186,20 +187,33 @@ def run_dbt(
         *arguments,
         *("--project-dir", str(dbt_project_dir()), "--target-path", str(target)),
     ]
-    with (
-        (target.parent / "dbt.log").open("wb") as log,
-        subprocess.Popen(
-            command, env=environment, stdout=log, stderr=subprocess.STDOUT, pass_fds=tuple(pass_fds)
-        ) as process,
-    ):
-        if progress is not None:
-            with Path(log.name).open("rb") as said:
-                is_over = False
-                while not is_over:
-                    time.sleep(WATCH_SECONDS)
-                    is_over = process.poll() is not None
-                    tell_steps(said, progress)
-        return subprocess.CompletedProcess(command, process.wait())
+    with (target.parent / "dbt.log").open("wb") as log, _told(Path(log.name), progress):
+        return subprocess.run(
+            command, env=environment, stdout=log, stderr=subprocess.STDOUT, pass_fds=tuple(pass_fds), check=False
+        )
+
+
+@contextmanager
+def _told(log: Path, progress: Steps | None) -> Iterator[None]:
+    """Tell, from a thread of its own, what is written to the log in this context."""
+    if progress is None:
+        yield
+        return
+    is_over = threading.Event()
+
+    def watch() -> None:
+        with log.open("rb") as said:
+            while not is_over.wait(WATCH_SECONDS):
+                tell_steps(said, progress)
+            tell_steps(said, progress)
+
+    thread = threading.Thread(target=watch, name="dbt.log", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def tell_steps(log: BinaryIO, progress: Steps) -> None:
