@@ -102,3 +102,24 @@ def test_the_next_publication_holds_what_the_studies_found(whole_way: WholeWay):
     assert len(main) == whole_way.rows("select count(*) from mart_study")[0][0]
     assert all(low < g < high for g, low, high in main)
     assert whole_way.rows("select count(distinct gate) from mart_study_gate")[0][0] > 4
+
+
+def test_a_gain_has_a_price_where_there_is_one_and_none_where_there_may_be_none(whole_way: WholeWay):
+    """After the studies were published. The price that the planted effect has lies between the ends."""
+    rows = whole_way.rows(
+        "select tool_key, g_low, g_high, cost_per_active_student_low, cost_per_active_student_high, "
+        "cost_per_tenth_low, cost_per_tenth_likely, cost_per_tenth_high, undefined_reason from mart_cost_effectiveness"
+    )
+    assert {row[0] for row in rows} == {TRUTHS.effect.tool, TRUTHS.no_effect.tool}
+    for tool, g_low, g_high, cheap, dear, low, likely, high, reason in rows:
+        if tool == TRUTHS.effect.tool:
+            assert reason is None and 0 < cheap < dear
+            assert float(low) == pytest.approx(float(cheap) / (10 * g_high), abs=0.01)
+            assert float(high) == pytest.approx(float(dear) / (10 * g_low), abs=0.01)
+            assert low < likely < high
+            assert (
+                float(low) < float(cheap) / (10 * TRUTHS.effect.g) < float(dear) / (10 * TRUTHS.effect.g) < float(high)
+            )
+        else:
+            assert (low, likely, high) == (None, None, None)
+            assert reason in ("interval_spans_zero", "study_cannot_tell")

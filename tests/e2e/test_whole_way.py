@@ -45,6 +45,23 @@ def test_the_licence_that_nobody_uses_is_found(whole_way: WholeWay):
     assert float(wasted) == float(cost)
 
 
+def test_the_contract_that_renews_by_itself_is_told_with_its_last_day(whole_way: WholeWay):
+    truth = TRUTHS.silent_renewal
+    found = whole_way.rows(
+        f"select decide_by_on, notice_basis, auto_renews from mart_value where tool_key = '{truth.tool}'"
+    )
+    assert found == [(truth.decide_by_on, "contract", True)]
+
+
+def test_the_licence_that_is_the_smaller_part_of_its_cost(whole_way: WholeWay):
+    truth = TRUTHS.cost_beyond_licence
+    costs = dict(whole_way.rows(f"select ingredient, cost_low from mart_tool_cost where tool_key = '{truth.tool}'"))
+    assert set(costs) == {"all", "licence", "training", "staff_time"}
+    assert 0 < costs["licence"] / costs["all"] <= truth.licence_share_at_most
+    years = whole_way.rows("select year_starts_on, sum(cost_low) < sum(cost_high) from mart_cost_forecast group by all")
+    assert sorted(year.year for year, _ in years) == [2025, 2026, 2027, 2028] and all(wide for _, wide in years)
+
+
 def test_the_tool_used_with_consistency_in_two_grades_only(whole_way: WholeWay):
     truth = TRUTHS.consistent_in_two_grades
     rows = whole_way.rows(

@@ -16,7 +16,7 @@ from uptake.credentials import from_environment
 from uptake.sandbox.cli import app
 from uptake.sandbox.demo import CATALOGUE, CONFIG, demo_file, write_demo
 from uptake.sandbox.district import SimulatedDistrict
-from uptake.sandbox.register import COLUMNS, drop_register
+from uptake.sandbox.register import COLUMNS, INGREDIENT_COLUMNS, drop_ingredients, drop_register
 from uptake.sandbox.running import RunningSandbox
 from uptake.sandbox.truths import load_truths
 
@@ -80,6 +80,20 @@ def test_the_register_of_contracts(tmp_path: Path) -> None:
     before = path.stat().st_mtime_ns
     assert drop_register(tmp_path, 1200).stat().st_mtime_ns == before, "an unchanged register is not written again"
     assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+def test_the_register_of_ingredients(tmp_path: Path) -> None:
+    path = drop_ingredients(tmp_path, 1200)
+    with path.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == INGREDIENT_COLUMNS
+    assert len(rows) == len({row["ingredient_id"] for row in rows}) > 5
+    assert {row["tool"] for row in rows} <= {tool["tool_name"] for tool in tools().values()}
+    for row in rows:
+        for name in ("quantity", "unit_price"):
+            low, high = (row[f"{name}_{end}"] or row[name] for end in ("low", "high"))
+            assert 0 < Decimal(low) <= Decimal(row[name]) <= Decimal(high)
+    assert drop_ingredients(tmp_path, 1200).read_bytes() == path.read_bytes()
 
 
 def test_a_test_gets_a_configuration_of_its_own(

@@ -41,6 +41,7 @@ def test_every_source_lands_without_a_row_in_quarantine(fresh: RunningSandbox, p
         assert counts["pulled"] == counts["landed"] > 0
         assert counts["quarantined"] == 0
     assert landed(project, "registers", "contracts").count_rows() == 12
+    assert landed(project, "registers", "cost_ingredients").count_rows() == 9
 
     district, now = fresh.district, fresh.sandbox.clock.now_ms
     start = now - HISTORY_DAYS * DAY_MS

@@ -12,6 +12,7 @@ from uptake.sandbox.district import SimulatedDistrict
 from uptake.sandbox.habits import PAGES_OF_A_KIND
 from uptake.sandbox.outcomes import ASSESSMENT
 from uptake.sandbox.people import ENDED, GRADES, TOMBSTONE, VANISH
+from uptake.sandbox.register import ingredient_rows
 from uptake.sandbox.register import rows as register_rows
 from uptake.sandbox.roster import Roster
 from uptake.sandbox.schoolyear import NEVER, day_number, instant
@@ -57,6 +58,27 @@ def test_a_licence_that_nobody_uses(demo: SimulatedDistrict) -> None:
     assert not any(tool in page.domain for page in demo.usage.pool.pages)
     contract = next(row for row in register_rows(demo.people.count) if row["tool"].lower() == tool)
     assert int(contract["seats"]) > 0.5 * demo.people.count
+
+
+def test_a_contract_that_renews_by_itself(demo: SimulatedDistrict) -> None:
+    truth = demo.truths.silent_renewal
+    contract = next(row for row in register_rows(demo.people.count) if row["tool"].lower() == truth.tool)
+    assert contract["auto_renews"] == "yes"
+    renewal, notice = date.fromisoformat(contract["renewal_on"]), timedelta(days=int(contract["notice_days"]))
+    assert renewal - notice == truth.decide_by_on
+    assert timedelta(0) < truth.decide_by_on - demo.truths.clock_starts_at.date() < timedelta(days=7)
+
+
+def test_a_tool_whose_licence_is_the_smaller_part_of_its_cost(demo: SimulatedDistrict) -> None:
+    truth = demo.truths.cost_beyond_licence
+    contract = next(row for row in register_rows(demo.people.count) if row["tool"].lower() == truth.tool)
+    besides = [
+        float(row["quantity_low"] or row["quantity"]) * float(row["unit_price_low"] or row["unit_price"])
+        for row in ingredient_rows(demo.people.count)
+        if row["tool"].lower() == truth.tool
+    ]
+    licence = float(contract["price"])
+    assert licence / (licence + sum(besides)) <= truth.licence_share_at_most
 
 
 def test_a_tool_used_with_consistency_in_two_grades_only(demo: SimulatedDistrict, use: np.ndarray) -> None:

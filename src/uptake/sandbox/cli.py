@@ -20,7 +20,7 @@ from uptake.sandbox.demo import write_demo
 from uptake.sandbox.district import SIZES, SimulatedDistrict
 from uptake.sandbox.faults import MEANING
 from uptake.sandbox.large import LargeDay, LogForm, write_log
-from uptake.sandbox.register import drop_register
+from uptake.sandbox.register import drop_ingredients, drop_register
 from uptake.sandbox.server import make_sandbox
 from uptake.sandbox.truths import truths_text
 
@@ -45,7 +45,7 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8710,
     state: Annotated[Path, typer.Option(help="Folder in which the clock is kept.")] = Path("var/sandbox"),
     drop: Annotated[
-        Path, typer.Option(help="Drop folder; the contract register is put in registers/ below it.")
+        Path, typer.Option(help="Drop folder; the registers of money are put in registers/ below it.")
     ] = Path("var/sandbox/drop"),
     speed: Annotated[
         float | None, typer.Option(help="Simulated seconds in a second (first start: 60); 0 freezes the clock.", min=0)
@@ -54,10 +54,12 @@ def serve(
     """Serve OneRoster, Canvas and Umbrella for the simulated district until Ctrl-C. A restart resumes its clock."""
     sandbox = make_sandbox(students or SIZES[size.value], state=state, speed=speed)
     register = drop_register(drop, sandbox.district.people.count)
+    ingredients = drop_ingredients(drop, sandbox.district.people.count)
     people = sandbox.district.people
     console.print(
         f"Simulated district: {people.count:,} students in {len(people.schools)} schools at http://{host}:{port}, "
-        f"{sandbox.clock.now:%a %Y-%m-%d %H:%M} UTC, {sandbox.clock.speed:g} times life.\nContracts: {register}"
+        f"{sandbox.clock.now:%a %Y-%m-%d %H:%M} UTC, {sandbox.clock.speed:g} times life.\n"
+        f"Contracts: {register}\nWhat tools cost beside them: {ingredients}"
     )
     uvicorn.run(sandbox.app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
 

@@ -20,7 +20,7 @@ from uptake.sandbox.credentials import connection_environment
 from uptake.sandbox.demo import CATALOGUE, CONFIG, demo_file
 from uptake.sandbox.district import SIZES, SimulatedDistrict
 from uptake.sandbox.faults import Fault, FaultName
-from uptake.sandbox.register import drop_register
+from uptake.sandbox.register import drop_ingredients, drop_register
 from uptake.sandbox.server import Sandbox, make_sandbox
 
 HOST = "127.0.0.1"
@@ -92,6 +92,7 @@ def running_sandbox(
     sandbox = make_sandbox(students or SIZES[size], state=state, now=now, speed=speed)
     drop = state / "drop"
     drop_register(drop, sandbox.district.people.count)
+    drop_ingredients(drop, sandbox.district.people.count)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((HOST, 0))

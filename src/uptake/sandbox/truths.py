@@ -62,6 +62,16 @@ class NoEffect(Effect):
     baseline_advantage_at_least: float
 
 
+class SilentRenewal(_Part):
+    tool: str
+    decide_by_on: date
+
+
+class CostBeyondLicence(_Part):
+    tool: str
+    licence_share_at_most: float
+
+
 class FilterIdentity(_Part):
     user: float
     device: float
@@ -91,6 +101,8 @@ class Truths(_Part):
     broken_roster_feed: BrokenRosterFeed
     effect: Effect
     no_effect: NoEffect
+    silent_renewal: SilentRenewal
+    cost_beyond_licence: CostBeyondLicence
     filter_identity: FilterIdentity
     late_rows: LateRows
     roster_changes: RosterChanges
