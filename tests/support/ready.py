@@ -37,15 +37,19 @@ def use(patch: pytest.MonkeyPatch, parses: Path) -> None:
     import uptake.quality.run
     import uptake.warehouse.dbt
 
-    def build(command: Sequence[Any], **others: Any) -> Any:
+    def run(command: Sequence[Any], *, env: Mapping[str, str], stdout: IO[bytes], **others: Any) -> Any:
         if command[0] != EXECUTABLE:
-            return subprocess.Popen(command, **others)
-        return _Build(command, parses=parses, **others)
+            return subprocess.run(command, env=env, stdout=stdout, **others)
+        arguments = [str(part) for part in command[command.index("-c") + 2 :]]
+        process = _context.Process(target=_dbt, args=(arguments, dict(env), stdout.name, parses))
+        process.start()
+        process.join()
+        return subprocess.CompletedProcess(list(command), process.exitcode or 0)
 
     def start(command: Sequence[Any], **others: Any) -> Any:
         return _Worker(command, **others) if command[0] == EXECUTABLE else subprocess.Popen(command, **others)
 
-    patch.setattr(uptake.warehouse.dbt, "subprocess", SimpleNamespace(Popen=build, **_constants()))
+    patch.setattr(uptake.warehouse.dbt, "subprocess", SimpleNamespace(run=run, **_constants()))
     patch.setattr(uptake.quality.run, "subprocess", SimpleNamespace(Popen=start, **_constants()))
 
 
@@ -76,30 +80,6 @@ def _dbt(arguments: list[str], environment: dict[str, str], log: str, parses: Pa
                 draft.write((target / PARSED).read_bytes())
             Path(draft.name).replace(shared)
         sys.stdout.flush()
-
-
-class _Build:
-    """What the product uses of dbt's Popen."""
-
-    def __init__(
-        self, command: Sequence[Any], *, env: Mapping[str, str], stdout: IO[bytes], parses: Path, **_: object
-    ) -> None:
-        arguments = [str(part) for part in command[command.index("-c") + 2 :]]
-        self._process = _context.Process(target=_dbt, args=(arguments, dict(env), stdout.name, parses))
-        self._process.start()
-
-    def __enter__(self) -> _Build:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.join()
-
-    def poll(self) -> int | None:
-        return self._process.exitcode
-
-    def wait(self) -> int:
-        self._process.join()
-        return self._process.exitcode or 0
 
 
 class _Worker:
