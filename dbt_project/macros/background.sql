@@ -15,3 +15,17 @@
 {% macro zscaler_background_categories() -%}
   {{ return(["Advertising", "CDN", "Operating System and Software Updates"]) }}
 {%- endmacro %}
+
+{#- The same, as Palo Alto Networks names them (https://docs.paloaltonetworks.com/advanced-url-filtering/administration/url-filtering-basics/url-categories). -#}
+{% macro paloalto_background_categories() -%}
+  {{ return(["web-advertisements", "content-delivery-networks"]) }}
+{%- endmacro %}
+
+{#- Whether a proxy or firewall says by its action that it did not let a request through: Squid's TCP_DENIED/403, Palo Alto's block-url, block-continue (the page that asks first), deny, drop and reset. -#}
+{% macro is_refusal(action) -%}
+  coalesce(
+    lower({{ action }}) like '%denied%' or lower({{ action }}) like 'block%' or lower({{ action }}) like 'deny%'
+    or lower({{ action }}) like 'drop%' or lower({{ action }}) like 'reset%',
+    false
+  )
+{%- endmacro %}

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import httpx
 import pytest
+from dropped import drop
 from lake import CONFIG, DISTRICT, Lake, roster
 from test_usage_fact import make_models
 
@@ -29,6 +30,8 @@ PUSHED = (
       - {name: events, kind: caliper}
       - {name: statements, kind: xapi}
       - {name: gateway, kind: logpush, format: cloudflare-gateway-http}
+      - {name: proxy, kind: filterlog, format: squid, folder: squid, user_domain: maple.k12.example}
+      - {name: lookups, kind: filterlog, format: umbrella-dns, folder: umbrella, schema_version: 10}
 """
 )
 FACT = """
@@ -207,3 +210,35 @@ def test_pushed_logs_count_as_a_filters(built: tuple[Lake, BuildSummary], pushed
         (mail, "filter_sessionised", "blocked", 1, 0.0),
     ]
     assert counted == [(8, 4)]
+
+
+def test_log_files_become_the_use_that_a_pushed_log_is(built: tuple[Lake, BuildSummary], pushed: Lake) -> None:
+    door, vault = open_door(pushed.project, pushed.district)
+    with vault:
+        mail = door.pseudonym("email", "kid@maple.k12.example")
+    squid = "{} 900000 10.1.2.3 {}/200 99 {} {} {} HIER_DIRECT/1.2.3.4 -\n"
+    drop(
+        pushed.project.config_path.parent / "squid",
+        "access.log",
+        squid.format("1770130800.000", "TCP_TUNNEL", "CONNECT", "mathgym.example:443", "MAPLE\\kid")
+        + squid.format("1770130920.000", "TCP_MISS", "GET", "http://mathgym.example/a?q=1", "kid")
+        + squid.format("1770130930.000", "TCP_DENIED", "GET", "http://x.example/", "kid"),
+    )
+    umbrella = ["2026-02-03 15:00:00", "Kid (kid@maple.k12.example)", "", "10.1.2.3", "1.2.3.4", "Allowed", "1 (A)"]
+    umbrella += ["NOERROR", "mathgym.example.", "Education", "AD Users", "", "", "1", "", "2"]
+    drop(pushed.project.config_path.parent / "umbrella", "a.csv.gz", ",".join(f'"{part}"' for part in umbrella) + "\n")
+    for source in ("proxy", "lookups"):
+        pipeline.pull(pushed.project, DISTRICT, source)
+    with made(pushed, built) as connection:
+        found = connection.execute(
+            """
+            select identifier, minutes_method, exclusion_reason, sum(events), sum(active_micros) / 60e6
+            from intermediate.int_usage_person_day group by all order by 2, 3 nulls first
+            """
+        ).fetchall()
+    assert [row[:4] for row in found] == [
+        (mail, "filter_sessionised", None, 2),
+        (mail, "filter_sessionised", "blocked", 1),
+        (mail, "hour_bucket", None, 1),
+    ]
+    assert found[0][4] == 2.0  # from one request to the next; the tunnel was open for 15 minutes

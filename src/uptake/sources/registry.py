@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from types import ModuleType
 from typing import cast
 
 from uptake.config import SourceSettings
@@ -20,15 +19,18 @@ _PLACES = {
     "caliper": "uptake.sources.pushed.caliper:Caliper",
     "xapi": "uptake.sources.pushed.xapi:Xapi",
     "logpush": "uptake.sources.pushed.logpush:Logpush",
+    "filterlog": "uptake.sources.filterlog:FilterLog",
 }
+# Namespace, and a module that declares RESOURCES of it. Log files land beside what the same filters push or answer.
 _OWN_RESOURCES = (
-    "oneroster",
-    "canvas",
-    "umbrella",
-    "caliper",
-    "xapi",
-    "logpush",
-)  # kinds whose module declares RESOURCES
+    ("oneroster", "uptake.sources.oneroster"),
+    ("canvas", "uptake.sources.canvas"),
+    ("umbrella", "uptake.sources.umbrella"),
+    ("caliper", "uptake.sources.pushed.caliper"),
+    ("xapi", "uptake.sources.pushed.xapi"),
+    ("logpush", "uptake.sources.pushed.logpush"),
+    ("logpush", "uptake.sources.filterlog.proxy"),
+)
 
 
 class _Kinds(Mapping[str, type[Source]]):
@@ -64,12 +66,8 @@ def warehouse_resources() -> dict[tuple[str, str], Resource]:
     """(namespace, resource name) -> every resource that the shipped code can land."""
     found = {
         (namespace, name): resource
-        for namespace in _OWN_RESOURCES
-        for name, resource in _module(namespace).RESOURCES.items()
+        for namespace, module in _OWN_RESOURCES
+        for name, resource in import_module(module).RESOURCES.items()
     }
     shipped = import_module("uptake.sources.dropfolder.mapping").shipped_resources()
     return found | shipped
-
-
-def _module(kind: str) -> ModuleType:
-    return import_module(_PLACES[kind].partition(":")[0])

@@ -1,5 +1,5 @@
--- Requests that a web filter's vendor pushed, each delivery of them, whatever the format. An identity may be a person or
--- a device; where neither is known it is nobody.
+-- Requests of web filters, pushed by their vendor or from log files, each delivery of them, whatever the format. An
+-- identity may be a person, an account that no one could be found for, or a device; where none is known it is nobody.
 select
   'gateway_http' as log_format,
   event_key,
@@ -52,3 +52,20 @@ select
   _landed_at,
   _window
 from {{ source("landing", "logpush__zscaler_web") }}
+
+union all
+
+select
+  'web_request',
+  event_key,
+  "time",
+  case when "user" is not null then 'email' when account is not null then 'username' else 'network' end,
+  coalesce("user", account, 'unknown'),
+  coalesce(url, host, 'unknown'),
+  case when {{ is_refusal("action") }} then 'blocked' else 'allowed' end,
+  'proxy',
+  coalesce({{ lists_overlap("categories", paloalto_background_categories()) }}, false),
+  _source,
+  _landed_at,
+  _window
+from {{ source("landing", "logpush__web_request") }}

@@ -73,15 +73,23 @@ def ends_early(path: Path, mapping: Mapping) -> bool:
     try:
         kind = format_of(path, mapping)
         if kind in ("csv", "ndjson"):
-            with path.open("rb") as file:
-                is_gzip = file.read(len(GZIP)) == GZIP
-            if is_gzip:
-                collections.deque(chunks(path), maxlen=0)
-            return False
+            return gzip_ends_early(path)
         with _plain_file(path) as plain:
             return not zipfile.is_zipfile(plain) if kind == "xlsx" else not _has_parquet_end(plain)
     except FileRefused as refusal:
         return refusal.ends_early
+
+
+def gzip_ends_early(path: Path) -> bool:
+    """Whether a gzipped text lacks its end; a plain one has none."""
+    with path.open("rb") as file:
+        is_gzip = file.read(len(GZIP)) == GZIP
+    try:
+        if is_gzip:
+            collections.deque(chunks(path), maxlen=0)
+    except FileRefused as refusal:
+        return refusal.ends_early
+    return False
 
 
 # --- the header --------------------------------------------------------------------------------------------------
@@ -297,19 +305,20 @@ def _contains(column: pa.ChunkedArray, text: str) -> pa.ChunkedArray:
     return pc.match_substring(column, text).fill_null(False)
 
 
+def read_lines(text: Text) -> Iterator[Rows]:
+    """The text's lines as they stand, in one column named 0, without the blank ones. Raises FileRefused."""
+    return _rows(text, "\x1f", 1, 0, is_quoted=False)
+
+
 # --- NDJSON ------------------------------------------------------------------------------------------------------
 
 
 def _read_ndjson(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
     text = inspect(path, mapping.encoding)
     with duckdb.connect() as connection:
-
-        def lines() -> Iterator[Rows]:
-            return _rows(text, "\x1f", 1, 0, is_quoted=False)
-
         every_key = _if_object('json_keys("0")')
         keys: dict[str, None] = {}
-        for table, _ in lines():
+        for table, _ in read_lines(text):
             connection.register("lines", table)
             found = connection.sql(f"SELECT DISTINCT unnest({every_key}) FROM lines").fetchall()
             keys |= dict.fromkeys(sorted(key for (key,) in found))
@@ -325,7 +334,7 @@ def _read_ndjson(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
             f"{_json_text(number, place, has_comma=name in commas)} AS {_quoted(name)}"
             for number, (place, name) in enumerate(places, start=1)
         )
-        for table, rejects in lines():
+        for table, rejects in read_lines(text):
             connection.register("lines", table)
             result = connection.sql(
                 f'SELECT {values}, texts IS NOT NULL AS "\x1e" FROM (SELECT "0", {texts} AS texts FROM lines)'

@@ -69,7 +69,7 @@ def _typed(mapping: Mapping, column: Column, text: pa.Array) -> tuple[pa.Array, 
     if column.type == "date":
         return _dates(text, column.formats)
     if column.type == "timestamp":
-        return _instants(text, column.formats, column.time_zone or mapping.time_zone)
+        return instants(text, column.formats, column.time_zone or mapping.time_zone)
     if mapping.has_decimal_comma(column):
         return _with_comma(text)
     if column.type in {"integer", "number"} or column.type.startswith("decimal"):
@@ -114,9 +114,9 @@ def _dates(text: pa.Array, formats: tuple[str, ...]) -> tuple[pa.Array, Wrong]:
     return days, _where("not_date", _lost(text, days))
 
 
-def _instants(text: pa.Array, formats: tuple[str, ...], zone: str | None) -> tuple[pa.Array, Wrong]:
-    """UTC. A local time that the clocks show twice (they go back) is the earlier of the two; one that they never show
-    (they go forward) is wrong."""
+def instants(text: pa.Array, formats: tuple[str, ...], zone: str | None) -> tuple[pa.Array, Wrong]:
+    """Texts as UTC, and the rows that do not fit. A local time that the clocks show twice (they go back) is the earlier
+    of the two; one that they never show (they go forward) is wrong."""
     if not formats and (plain := _utc_instants(text)) is not None:
         return plain, {}
     readings = [_reading(pattern) for pattern in formats]
