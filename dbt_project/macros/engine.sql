@@ -35,6 +35,16 @@
   cast(timezone({{ time_zone }}, {{ at }}) as date)
 {%- endmacro %}
 
+{#- District-local time of the day of a UTC time. -#}
+{% macro local_time(at, time_zone) -%}
+  cast(timezone({{ time_zone }}, {{ at }}) as time)
+{%- endmacro %}
+
+{#- A number that differs where what is given differs: columns, or the name of a relation for its whole rows. -#}
+{% macro hash_of(values) -%}
+  hash({{ values }})
+{%- endmacro %}
+
 {#- UTC time of a district-local date's midnight. -#}
 {% macro local_midnight(on_date, time_zone) -%}
   timezone({{ time_zone }}, cast({{ on_date }} as timestamp))

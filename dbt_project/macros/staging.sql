@@ -14,7 +14,7 @@
 with seen as (
 
   {{ newest_per_key(
-      relation, keys, ([version] if version else []) + ["_landed_at", "_window", "hash(candidate)"], where="not _deleted"
+      relation, keys, ([version] if version else []) + ["_landed_at", "_window", hash_of("candidate")], where="not _deleted"
   ) }}
 
 ),

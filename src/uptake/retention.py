@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from uptake.config import District
@@ -95,13 +95,14 @@ def _superseded(project: Project, district: District, before: datetime) -> list[
 
 def _old_outcome(district: District, before: datetime) -> ColumnElement[bool]:
     """Of outcomes before then: not the newest of its resource and step (`uptake status` and the quality page tell it),
-    no receipt, and of what landed only spans of time, since which dropped files were taken is known from here."""
+    no receipt, and of what landed only spans of time and segments of pushed events, since which dropped files were
+    taken is known from here. A segment is gone from the spool long before; one that is not lands again as itself."""
     newest = (
         select(func.max(Outcome.id))
         .where(Outcome.district == district.id)
         .group_by(Outcome.source, Outcome.resource, Outcome.step)
     )
-    span = Outcome.window_token.like("interval-%") | Outcome.window_token.like("incremental-%")
+    span = or_(*(Outcome.window_token.like(f"{kind}-%") for kind in ("interval", "incremental", "segment")))
     return (
         (Outcome.district == district.id)
         & (Outcome.at < before)

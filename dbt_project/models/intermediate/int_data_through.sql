@@ -17,7 +17,7 @@ by_pull as (
     pulled.resource,
     pulled.resource in ('activity', 'page_views', {{ pushed_event_resources() }}) as is_usage,
     case
-      when {{ second_of_day("cast(timezone(district.time_zone, pulled.through_at) as time)") }}
+      when {{ second_of_day(local_time("pulled.through_at", "district.time_zone")) }}
         >= {{ second_of_day("district.school_end") }}
         then {{ local_date("pulled.through_at", "district.time_zone") }}
       else {{ days_after(local_date("pulled.through_at", "district.time_zone"), -1) }}

@@ -4,7 +4,7 @@ select
   engagement._source as source,
   engagement."time" as on_date,
   count(*) as landed_rows,
-  count(distinct hash(engagement.district_id, engagement.lp_id)) as distinct_rows,
+  count(distinct {{ hash_of("engagement.district_id, engagement.lp_id") }}) as distinct_rows,
   {{ count_where("engagement.engagement_index is null") }} as blank_engagement_rows,
   {{ count_where("engagement.lp_id is null") }} as no_product_rows,
   {{ count_where("product.lp_id is not null") }} as known_product_rows
