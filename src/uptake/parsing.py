@@ -14,7 +14,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -71,6 +71,12 @@ def parse_records(resource: Resource, rows: Sequence[Any] | Rows) -> Batch:
         columns.append(column)
         _note(faults, wrong, _reason(field.type), field.name)
     return _batch(resource, columns, faults, lambda index: _text(rows[index]), page.unknown(plan))
+
+
+@lru_cache(maxsize=256)
+def by_name(resource: Resource) -> Resource:
+    """The same contract for records whose values stand under the fields' own names, not at the vendor's places."""
+    return replace(resource, fields=tuple(replace(field, path=None, convert=None) for field in resource.fields))
 
 
 def parse_table(

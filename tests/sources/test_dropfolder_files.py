@@ -205,7 +205,7 @@ def test_a_file_too_large_to_hold_is_read_twice_and_comes_out_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("uptake.sources.dropfolder.content.IN_MEMORY", 1000)
-    monkeypatch.setattr("uptake.sources.dropfolder.source.IN_MEMORY", 1000)
+    monkeypatch.setattr("uptake.sources.dropfolder.readers.IN_MEMORY", 1000)
     monkeypatch.setattr("uptake.sources.dropfolder.content.CHUNK", 128)
     looks: list[Path] = []
 

@@ -57,8 +57,8 @@ class Home:
     """What an installation gives a source of its own.
 
     notes: a private folder for what the source may forget without harm.
-    event_key: 32 bytes of the district, for the keyed hash that stands for an event without an id. It is the same for
-    every pull and every source, whatever credential is used: another key would make the same events new ones.
+    event_key: 32 bytes of the district, for the keyed hash that stands for an event or a row without an id. It is the
+    same for every pull and every source, whatever credential is used: another key would make the same events new ones.
     """
 
     notes: Path

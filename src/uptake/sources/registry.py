@@ -13,6 +13,7 @@ from uptake.sources.base import Source
 
 _PLACES = {
     "oneroster": "uptake.sources.oneroster:OneRoster",
+    "oneroster_csv": "uptake.sources.oneroster.files:OneRosterFiles",
     "canvas": "uptake.sources.canvas:Canvas",
     "umbrella": "uptake.sources.umbrella:Umbrella",
     "dropfolder": "uptake.sources.dropfolder:DropFolder",

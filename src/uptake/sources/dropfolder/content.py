@@ -6,9 +6,12 @@ Everything here works on what was read, never on what a file's name promises.
 from __future__ import annotations
 
 import codecs
+import errno
 import gzip
 import io
 import re
+import struct
+import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +25,14 @@ GZIP = b"\x1f\x8b"
 _UNDEFINED_IN_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _REPLACEMENT = "\ufffd".encode()
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+
+
+# What `zipfile` stumbles upon in a member whose own header, or whose packed text, is not what the zip says.
+_DAMAGED_MEMBER = (
+    zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError, OverflowError, struct.error
+)  # fmt: skip
+# A file, or a member of a zip that is read where it lies.
+Readable = Path | zipfile.Path
 
 
 class FileRefused(Exception):
@@ -41,8 +52,27 @@ def open_plain(path: Path) -> BinaryIO:
     return gzip.open(path, "rb") if is_gzip else path.open("rb")  # type: ignore[return-value]
 
 
-def chunks(path: Path) -> Iterator[bytes]:
-    """Raises FileRefused `truncated` where a gzip ends early, `unreadable` where it is damaged."""
+def chunks(path: Readable) -> Iterator[bytes]:
+    """Raises FileRefused: `truncated` where a gzip ends early, `unreadable` where it, or a zip around it, is broken."""
+    return _zipped_chunks(path) if isinstance(path, zipfile.Path) else _file_chunks(path)
+
+
+def _zipped_chunks(path: zipfile.Path) -> Iterator[bytes]:
+    """A member that is gzipped itself is not unzipped a second time."""
+    damaged = FileRefused("unreadable", f"{path.name} is damaged inside the zip")
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except _DAMAGED_MEMBER as error:
+        raise damaged from error
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # its place is before the file's beginning
+            raise damaged from error
+        raise
+
+
+def _file_chunks(path: Path) -> Iterator[bytes]:
     try:
         with open_plain(path) as file:
             while chunk := file.read(CHUNK):
@@ -62,7 +92,7 @@ class Text:
     held: the plain bytes, where they are few enough to be kept.
     """
 
-    path: Path
+    path: Readable
     encoding: str
     skip: int
     size: int
@@ -140,7 +170,7 @@ class _Joined(io.RawIOBase):
         return True
 
 
-def inspect(path: Path, encoding: str = "auto") -> Text:
+def inspect(path: Readable, encoding: str = "auto") -> Text:
     """Read a text file to its end, and tell its encoding where it is not given.
 
     A mark (BOM) decides; then UTF-16 is known by its zero bytes; what is valid UTF-8 is UTF-8. Other text is UTF-8

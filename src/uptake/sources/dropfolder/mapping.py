@@ -11,6 +11,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -160,7 +161,7 @@ class Mapping(Settings):
     full_list: each file is the whole list, so that a row which a newer file lacks is marked deleted. Not for lists that
     come in several files that count at once.
     allow_extra: columns that are not declared are sealed in quarantine and reported, and the rest lands; without it
-    they make the whole file a changed file.
+    they make the whole file a changed file. A list of patterns (`metadata.*`) allows those alone.
     """
 
     namespace: Identifier
@@ -182,7 +183,7 @@ class Mapping(Settings):
     decimal_comma: bool = False
     null_texts: tuple[str, ...] = DEFAULT_NULLS
     header_sha256: Annotated[str, Key(pattern=r"^[0-9a-f]{64}$")] | None = None
-    allow_extra: bool = False
+    allow_extra: bool | tuple[str, ...] = False
     full_list: bool = False
 
     @field_validator("columns")
@@ -269,6 +270,12 @@ class Mapping(Settings):
     @property
     def globs(self) -> tuple[str, ...]:
         return (self.files,) if isinstance(self.files, str) else self.files
+
+    def allows(self, title: str) -> bool:
+        """Whether a column that is not declared may come."""
+        if isinstance(self.allow_extra, bool):
+            return self.allow_extra
+        return any(fnmatchcase(title.strip().casefold(), pattern.casefold()) for pattern in self.allow_extra)
 
     def has_decimal_comma(self, column: Column) -> bool:
         is_number = column.type in ("integer", "number") or column.type.startswith("decimal")

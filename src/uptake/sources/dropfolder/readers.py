@@ -28,8 +28,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from uptake.contracts import Reject
-from uptake.sources.dropfolder.content import GZIP, FileRefused, Text, chunks, inspect
+from uptake.contracts import Batch, Reject, Resource
+from uptake.sources.dropfolder.content import GZIP, IN_MEMORY, FileRefused, Readable, Text, chunks, inspect
 from uptake.sources.dropfolder.mapping import Column, Mapping, fingerprint, normalised
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -50,7 +50,7 @@ class TextBatch:
     rejects: list[Reject] = field(default_factory=list)
 
 
-def format_of(path: Path, mapping: Mapping) -> str:
+def format_of(path: Readable, mapping: Mapping) -> str:
     if mapping.format != "auto":
         return mapping.format
     name = path.name.casefold().removesuffix(".gz")
@@ -62,10 +62,33 @@ def format_of(path: Path, mapping: Mapping) -> str:
     return found
 
 
-def read_text(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
+def read_text(path: Readable, mapping: Mapping) -> Iterator[TextBatch]:
     """The file's rows, in their order. Raises FileRefused; a row that was given out before may then be a part of a bad
     file, so a caller uses nothing until the file has been read to its end."""
-    return _READERS[format_of(path, mapping)](path, mapping)
+    kind = format_of(path, mapping)
+    if kind == "csv":
+        return _read_csv(path, mapping)
+    if not isinstance(path, Path):
+        raise FileRefused("unknown_format", "only CSV is read out of a zip")
+    return _READERS[kind](path, mapping)
+
+
+def read_whole(path: Readable, mapping: Mapping) -> Iterable[TextBatch]:
+    """Rows of a file that was read to its end without a fault: held, or to be read again where they are many."""
+    held: list[TextBatch] | None = []
+    size = 0
+    for text in read_text(path, mapping):
+        size += text.table.nbytes
+        if held is not None:
+            held.append(text)
+            held = held if size <= IN_MEMORY else None
+    return read_text(path, mapping) if held is None else held
+
+
+def refused(resource: Resource, name: str, refusal: FileRefused) -> Batch:
+    """One reject that stands for the whole file `name`."""
+    sentence = f"{name}: {refusal.message}."
+    return Batch(resource.schema.empty_table(), [Reject(refusal.reason, None, sentence)], note=f"Refused {sentence}")
 
 
 def ends_early(path: Path, mapping: Mapping) -> bool:
@@ -123,7 +146,7 @@ def match_header(mapping: Mapping, titles: Sequence[str], *, is_sparse: bool = F
     ]
     new = [title for title, name in zip(titles, found, strict=True) if name and name not in known]
     twice = sorted({name for name in found if name and found.count(name) > 1})
-    changes = _changes(missing, [] if mapping.allow_extra else new, twice)
+    changes = _changes(missing, [title for title in new if not mapping.allows(title)], twice)
     if not changes and mapping.header_sha256 and fingerprint(titles) != mapping.header_sha256:
         changes = ["the columns are another set, or stand in another order, than header_sha256 was made of"]
     if changes:
@@ -155,7 +178,7 @@ def _in_file(mapping: Mapping) -> list[Column]:
 # --- CSV ---------------------------------------------------------------------------------------------------------
 
 
-def _read_csv(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
+def _read_csv(path: Readable, mapping: Mapping) -> Iterator[TextBatch]:
     text = inspect(path, mapping.encoding)
     delimiter, titles, skip = _csv_header(text, mapping)
     names = match_header(mapping, titles).names
@@ -509,7 +532,6 @@ def _has_parquet_end(file: BinaryIO) -> bool:
 
 
 _READERS: dict[str, Callable[[Path, Mapping], Iterator[TextBatch]]] = {
-    "csv": _read_csv,
     "ndjson": _read_ndjson,
     "xlsx": _read_xlsx,
     "parquet": _read_parquet,

@@ -3,11 +3,10 @@ by `uptake.sources.places`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Mapped
 from datetime import datetime
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
@@ -20,9 +19,9 @@ from uptake.contracts import Batch, Reject, Resource, Window
 from uptake.credentials import Credential
 from uptake.errors import ConfigError
 from uptake.sources.base import Home
-from uptake.sources.dropfolder.content import IN_MEMORY, FileRefused
+from uptake.sources.dropfolder.content import FileRefused
 from uptake.sources.dropfolder.mapping import Mapping, known_zone, resolve_mappings
-from uptake.sources.dropfolder.readers import TextBatch, ends_early, read_text
+from uptake.sources.dropfolder.readers import TextBatch, ends_early, read_whole, refused
 from uptake.sources.dropfolder.values import parse_text
 from uptake.sources.places import DroppedFile, Folder, FolderSettings, Wanted
 
@@ -123,10 +122,7 @@ class DropFolder:
         try:
             yield from self._batches(file, self._mappings[resource.name])
         except FileRefused as refusal:
-            sentence = f"{file.name}: {refusal.message}."
-            yield Batch(
-                resource.schema.empty_table(), [Reject(refusal.reason, None, sentence)], note=f"Refused {sentence}"
-            )
+            yield refused(resource, file.name, refusal)
 
     def reparse(self, resource: Resource, raws: Sequence[str]) -> Batch:
         """Rows that were rejected, read again as the mapping now stands.
@@ -150,23 +146,11 @@ class DropFolder:
         if file.captured is None:
             raise FileRefused("unexpected_file_name", f"the name does not match {mapping.file_name!r}")
         with self._folder.opened(file) as path:
-            texts = _read_whole(path, mapping)
+            texts = read_whole(path, mapping)
             self._folder.hold(file)
             for text in texts:
                 yield parse_text(mapping, text, file.captured)
             self._folder.hold(file)
-
-
-def _read_whole(path: Path, mapping: Mapping) -> Iterable[TextBatch]:
-    """Rows of a file that was read to its end without a fault: held, or to be read again where they are many."""
-    held: list[TextBatch] | None = []
-    size = 0
-    for text in read_text(path, mapping):
-        size += text.table.nbytes
-        if held is not None:
-            held.append(text)
-            held = held if size <= IN_MEMORY else None
-    return read_text(path, mapping) if held is None else held
 
 
 def _record(raw: str) -> dict[str, str | None] | None:

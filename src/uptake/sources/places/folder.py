@@ -100,21 +100,26 @@ class Folder:
     def count(self, wanted: Wanted) -> int:
         return sum(1 for _ in self._place.files(wanted.has))
 
+    def names(self, wanted: Wanted) -> set[str]:
+        """Every file of a wanted name, be it finished or not."""
+        return {listed.name for listed in self._listed(wanted)}
+
+    def files(self, wanted: Wanted) -> list[DroppedFile]:
+        """Each finished file. Raises PermanentError when the folder is not there, or holds a file that may not be
+        read."""
+        seen = Seen(self._notes / f"{wanted.resource}.json" if self._notes else None)
+        known = (self._known(wanted, listed, seen) for listed in self._finished(wanted, seen))
+        files = [file for file in known if file is not None]
+        seen.keep()
+        return files
+
     def windows(self, wanted: Wanted) -> list[Window]:
         """One window for each finished file, the oldest first; which of them are new, the ledger knows. Of copies the
-        newest counts.
-
-        Raises PermanentError when the folder is not there, or holds a file that may not be read.
-        """
+        newest counts. Raises as `files`."""
         found: dict[str, DroppedFile] = {}
-        seen = Seen(self._notes / f"{wanted.resource}.json" if self._notes else None)
-        for listed in self._finished(wanted, seen):
-            file = self._known(wanted, listed, seen)
-            if file is not None and (
-                file.token not in found or found[file.token].listed.modified_ns < listed.modified_ns
-            ):
+        for file in self.files(wanted):
+            if file.token not in found or found[file.token].listed.modified_ns < file.listed.modified_ns:
                 found[file.token] = file
-        seen.keep()
         files = sorted(found.values(), key=lambda file: (file.listed.modified_ns, file.name))
         self._files |= {(wanted.resource, file.token): file for file in files}
         return [Window("file", file.token, end=file.modified_at) for file in files]
