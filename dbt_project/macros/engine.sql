@@ -101,6 +101,15 @@
   make_date(cast({{ year }} as integer), cast({{ month }} as integer), cast({{ day }} as integer))
 {%- endmacro %}
 
+{% macro days_since_1970(on_date) -%}
+  date_diff('day', date '1970-01-01', {{ on_date }})
+{%- endmacro %}
+
+{#- An expression that ends the query with that text, where it is reached. -#}
+{% macro failure(text) -%}
+  error({{ text }})
+{%- endmacro %}
+
 {% macro days_between(first, last) -%}
   date_diff('day', {{ first }}, {{ last }})
 {%- endmacro %}

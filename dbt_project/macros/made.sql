@@ -12,6 +12,10 @@
   - Models and tests depend on their inputs alone: no clock, no chance, and nothing of what they read is hidden from dbt.
     tests/warehouse/test_made.py holds every model to it.
 
+  A model with `meta.checks_key` is held to its `meta.key` in the transaction that makes it: rows that repeat a key are never in
+  a table, and no test has to look for them afterwards. Of a model that is kept by date or week the new rows are held to it:
+  both are part of its key.
+
   A build that is killed leaves each table as it was or whole with its recipe, because both are one transaction.
 -#}
 
@@ -90,6 +94,23 @@
   {{ return(found | length > 0 or (model.constraints or []) | length > 0) }}
 {%- endmacro %}
 
+{#- Ends the build where two rows of `relation` have one key. -#}
+{% macro check_key(relation) -%}
+  {%- set meta = config.get("meta") or {} -%}
+  {%- if meta.get("checks_key") -%}
+    {%- set key = meta["key"] | join(", ") -%}
+    {%- set repeated = run_query(
+        "select count(*), coalesce(sum(n), 0) from (select count(*) as n from " ~ relation ~ " group by " ~ key ~ " having count(*) > 1)"
+    ).rows[0] -%}
+    {%- if repeated[0] > 0 -%}
+      {%- do exceptions.raise_compiler_error(
+          repeated[0] ~ " keys (" ~ key ~ ") are repeated in " ~ repeated[1] ~ " rows. Every number that is counted over them would be"
+          ~ " too large. Look for a join that multiplies rows, or a source that sends a record twice under one key; the SQL is in target/compiled."
+      ) -%}
+    {%- endif -%}
+  {%- endif -%}
+{%- endmacro %}
+
 {#- A whole new table in place of the old one, held to the model's contract. -#}
 {% macro make_table(relation, sql) -%}
   {%- set is_enforced = config.get("contract").enforced -%}
@@ -108,6 +129,7 @@
     {#- The columns of the table itself: to ask the SQL would plan it a second time. -#}
     {%- do get_assert_columns_equivalent("select * from " ~ relation) -%}
   {%- endif -%}
+  {%- do check_key(relation) -%}
 {%- endmacro %}
 
 {% materialization table, adapter="duckdb" -%}
@@ -147,6 +169,7 @@
     {%- if config.get("contract").enforced -%}
       {%- do get_assert_columns_equivalent("select * from " ~ fresh.include(database=false, schema=false)) -%}
     {%- endif -%}
+    {%- do check_key(fresh.include(database=false, schema=false)) -%}
     {%- set columns = process_schema_changes(config.get("on_schema_change"), fresh, existing)
         or adapter.get_columns_in_relation(existing) -%}
     {%- set replace = adapter.get_incremental_strategy_macro(context, config.get("incremental_strategy")) -%}

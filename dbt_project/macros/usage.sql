@@ -37,3 +37,40 @@
 {% macro report_lookback_days() -%}
   {{ return(30) }}
 {%- endmacro %}
+
+{#- How minutes are measured, and why an event does not count as use: everything that int_usage_event can say. -#}
+{% macro minutes_methods() -%}
+  {{ return(["filter_sessionised", "lms_interaction", "hour_bucket", "event_sessionised"]) }}
+{%- endmacro %}
+
+{% macro exclusion_reasons() -%}
+  {{ return(["blocked", "background", "voided"]) }}
+{%- endmacro %}
+
+{#-
+  A person, date, method and reason in one number: person_no * 10^7 + days since 1970 * 100 + method * 10 + reason. A method
+  or a reason that the lists above do not have is an error, not a lane of its own. The four macros after it read it back.
+-#}
+{% macro lane(person_no, on_date, minutes_method, exclusion_reason) -%}
+  cast({{ person_no }} as bigint) * 10000000 + {{ days_since_1970(on_date) }} * 100
+    + case {{ minutes_method }}
+      {%- for method in minutes_methods() %} when '{{ method }}' then {{ loop.index * 10 }}{% endfor %} else {{ failure("'unknown method of minutes'") }} end
+    + case when {{ exclusion_reason }} is null then 0
+      {%- for reason in exclusion_reasons() %} when {{ exclusion_reason }} = '{{ reason }}' then {{ loop.index }}{% endfor %} else {{ failure("'unknown exclusion reason'") }} end
+{%- endmacro %}
+
+{% macro person_no_of_lane(lane) -%}
+  {{ lane }} // 10000000
+{%- endmacro %}
+
+{% macro date_of_lane(lane) -%}
+  {{ days_after("cast('1970-01-01' as date)", "(" ~ lane ~ " // 100) % 100000") }}
+{%- endmacro %}
+
+{% macro method_of_lane(lane) -%}
+  case ({{ lane }} // 10) % 10{% for method in minutes_methods() %} when {{ loop.index }} then '{{ method }}'{% endfor %} end
+{%- endmacro %}
+
+{% macro exclusion_of_lane(lane) -%}
+  case {{ lane }} % 10{% for reason in exclusion_reasons() %} when {{ loop.index }} then '{{ reason }}'{% endfor %} end
+{%- endmacro %}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,7 +13,8 @@ import pytest
 from lake import DISTRICT, Lake, request
 
 from uptake import clock
-from uptake.warehouse.dbt import BuildSummary, build_warehouse, dbt_project_dir, target_dir
+from uptake.warehouse import dbt
+from uptake.warehouse.dbt import BuildSummary, build_warehouse, dbt_project_dir, run_dbt, target_dir
 from uptake.warehouse.engine import content_of
 
 
@@ -35,6 +37,26 @@ def build(lake: Lake) -> dict[str, bool]:
 
 def made(found: dict[str, bool]) -> set[str]:
     return {name for name, is_made in found.items() if is_made}
+
+
+def test_a_table_that_repeats_a_key_is_never_made(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that is made whole, and one that is kept by date: those that the first build touched."""
+    before = lake.contents()
+    twice = tmp_path / "dbt_project"
+    shutil.copytree(dbt_project_dir(), twice)
+    for name in ("core/dim_school", "usage/fct_unmatched_usage_day"):
+        model = twice / "models" / "marts" / f"{name}.sql"
+        settings, query = re.fullmatch(r"(\{\{ config\(.*?\) \}\}\n)?(.*)", model.read_text(), re.DOTALL).groups("")
+        model.write_text(
+            f"{settings}select query.* from (\n{query}) as query cross join (values (1), (2)) as twice (n)"
+        )
+    monkeypatch.setattr(dbt, "dbt_project_dir", lambda: twice)
+    run_dbt(lake.project, lake.district, ["run", "--select", "dim_school", "fct_unmatched_usage_day"])
+    results = json.loads((target_dir(lake.project, DISTRICT) / "run_results.json").read_text())["results"]
+    said = {result["unique_id"].split(".")[2]: result["message"] for result in results}
+    assert "2 keys (school_key) are repeated in 4 rows" in said["dim_school"]
+    assert "(district_id, on_date, host, reason) are repeated in" in said["fct_unmatched_usage_day"]
+    assert lake.contents() == before
 
 
 def test_an_event_makes_its_facts_and_not_the_roster(lake: Lake) -> None:

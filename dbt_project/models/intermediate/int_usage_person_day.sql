@@ -5,17 +5,18 @@
 -- Minutes of a filter: a person's events of a local date in order of time, whatever the tool; the time to the next event
 -- belongs to the tool of the earlier one when it is at most the idle gap, else it is idle and counts 0, as the last event
 -- of a date does. A session ends where the gap is longer. Nothing crosses local midnight, so a date can be rebuilt alone.
--- Pushed events of a tool (event_sessionised) are measured in the same way, by themselves. Minutes of an LMS are its own interaction time. A name lookup (hour bucket) says in which hours a tool was used, and
--- is never turned into minutes.
+-- Pushed events of a tool (event_sessionised) are measured in the same way, by themselves. Minutes of an LMS are its own
+-- interaction time. A name lookup (hour bucket) says in which hours a tool was used, and is never turned into minutes.
+--
+-- A person's events of one date, method and reason are one lane. It is a number, as the place is: two million events are put
+-- in order and grouped, and numbers are several times cheaper than text in both.
 with event as (
 
   select
-    on_date,
-    person_no,
+    {{ lane("person_no", "on_date", "minutes_method", "exclusion_reason") }} as lane,
     place_no,
     source,
     minutes_method,
-    exclusion_reason,
     is_in_school,
     cast(round(interaction_seconds * 1000000) as bigint) as interaction_micros,
     {{ epoch_micros("occurred_at") }} as at_micros
@@ -27,12 +28,10 @@ timed as (
 
   select
     *,
-    lead(at_micros) over person_day - at_micros as micros_to_next,
-    at_micros - lag(at_micros) over person_day as micros_since_previous
+    lead(at_micros) over in_lane - at_micros as micros_to_next,
+    at_micros - lag(at_micros) over in_lane as micros_since_previous
   from event
-  window person_day as (
-    partition by on_date, person_no, minutes_method, exclusion_reason order by at_micros, place_no, source
-  )
+  window in_lane as (partition by lane order by at_micros, place_no, source)
 
 ),
 
@@ -55,8 +54,7 @@ credited as (
       else
         -- By range: events that are equal in everything are one session, whichever of them was taken to come first.
         sum(case when timed.micros_since_previous <= idle.gap_micros then 0 else 1 end) over (
-          partition by on_date, person_no, minutes_method, exclusion_reason
-          order by at_micros, place_no, source
+          partition by lane order by at_micros, place_no, source
           range between unbounded preceding and current row
         )
     end as session_no
@@ -68,12 +66,9 @@ credited as (
 session as (
 
   select
-    on_date,
-    person_no,
+    lane,
     place_no,
     source,
-    minutes_method,
-    exclusion_reason,
     is_in_school,
     session_no,
     sum(active_micros) as active_micros,
@@ -82,19 +77,16 @@ session as (
     {%- endfor %}
     count(*) as events
   from credited
-  group by on_date, person_no, place_no, source, minutes_method, exclusion_reason, is_in_school, session_no
+  group by lane, place_no, source, is_in_school, session_no
 
 ),
 
-person_day as (
+lane_day as (
 
   select
-    on_date,
-    person_no,
+    lane,
     place_no,
     source,
-    minutes_method,
-    exclusion_reason,
     is_in_school,
     sum(active_micros) as active_micros,
     {%- for minutes in published_idle_gaps() %}
@@ -103,7 +95,19 @@ person_day as (
     count(*) as sessions,
     sum(events) as events
   from session
-  group by on_date, person_no, place_no, source, minutes_method, exclusion_reason, is_in_school
+  group by lane, place_no, source, is_in_school
+
+),
+
+person_day as (
+
+  select
+    *,
+    {{ person_no_of_lane("lane") }} as person_no,
+    {{ date_of_lane("lane") }} as on_date,
+    {{ method_of_lane("lane") }} as minutes_method,
+    {{ exclusion_of_lane("lane") }} as exclusion_reason
+  from lane_day
 
 ),
 

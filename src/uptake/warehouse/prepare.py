@@ -82,7 +82,7 @@ class Work:
     """What this build has to do.
 
     changed: resources with new or superseded files. sources: tables of landing, config and ops that are other than in
-    the last good build. is_unfinished: a build before this one did not come to its end. dates, weeks: all that is to
+    the last good build. has_new_shapes: one of them has other columns. is_unfinished: a build before this one did not come to its end. dates, weeks: all that is to
     be made again. batches: the dates, parted by how many events one pass of dbt can hold; the weeks come with the last
     of them.
     """
@@ -94,6 +94,7 @@ class Work:
     has_new_settings: bool = False
     has_new_records: bool = False
     is_unfinished: bool = False
+    has_new_shapes: bool = True
     sources: set[str] = field(default_factory=set)
     dates: set[date] = field(default_factory=set)
     weeks: set[date] = field(default_factory=set)
@@ -167,6 +168,7 @@ def prepare(
             versions.write_tables(connection, schema)
         _touch(connection, project, district, files, work.batches[0], work.weeks if len(work.batches) == 1 else set())
         work.sources = versions.changed_sources(connection)
+        work.has_new_shapes = versions.has_new_shapes(connection)
         if not work.is_nothing:
             _begin(connection, work.dates, work.weeks)
         connection.execute("commit")

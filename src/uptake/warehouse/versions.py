@@ -2,7 +2,8 @@
 
 A source (schemas landing, config, ops) has another version whenever its content may be another, written with it in
 one transaction. Rows of models and tests, with a recipe, are dbt's: see dbt_project/macros/made.sql.
-`build.done_version` is what the last good build saw: a build has to look at the sources that differ from it.
+`build.done_version` is what the last good build saw: a build has to look at the sources that differ from it, and at the
+views only where the shape of one does.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
         f"create table if not exists {VERSION} (name varchar, version varchar, shape varchar, recipe varchar)"
     )
     connection.execute(f"create table if not exists {DONE} (name varchar, version varchar)")
+    connection.execute(
+        f"alter table {DONE} add column if not exists shape varchar"
+    )  # warehouses made before it was kept
 
 
 def write_tables(connection: duckdb.DuckDBPyConnection, schema: str) -> None:
@@ -57,8 +61,18 @@ def changed_sources(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {name for (name,) in rows}
 
 
+def has_new_shapes(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a source has other columns than in the last good build."""
+    rows = connection.execute(
+        f"select name from {VERSION} anti join {DONE} using (name, shape) where recipe is null limit 1"
+    ).fetchall()
+    return bool(rows)
+
+
 def remember_sources(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(f"create or replace table {DONE} as select name, version from {VERSION} where recipe is null")
+    connection.execute(
+        f"create or replace table {DONE} as select name, version, shape from {VERSION} where recipe is null"
+    )
 
 
 def forget_all(connection: duckdb.DuckDBPyConnection) -> None:
