@@ -43,9 +43,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def lakeside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Project, FakeSource]:
-    """A project whose one source is made of lists."""
+def lakeside(folder: Path, monkeypatch: pytest.MonkeyPatch, operations_url: str) -> tuple[Project, FakeSource]:
+    """A project whose one source is made of lists, and whose records are kept in either database."""
+    monkeypatch.setenv("UPTAKE_OPERATIONS_URL", operations_url)
     project, source = make_project(folder), FakeSource()
+    assert project.operations.dialect.name == operations_url.partition(":")[0].partition("+")[0]  # and it is made
     source.rows["people"] = people(12)
     source.earliest = datetime.now(UTC) - timedelta(hours=2)  # else a window for each hour since its first day
     monkeypatch.setattr(cli, "_project", lambda config: project)
@@ -163,7 +165,8 @@ def test_doctor_tells_what_may_mend_itself(
     open_door(project, project.district("lakeside"))[1].__exit__(None, None, None)
     monkeypatch.setattr(doctor, "credential_of", lambda *_: None)
     monkeypatch.setattr(doctor, "open_source", lambda *_: source)
-    assert uptake("doctor").exit_code == 0
+    found = uptake("doctor")
+    assert found.exit_code == 0, found.output
     source.probe = lambda: (_ for _ in ()).throw(TransientError("no answer", remedy="wait."))  # type: ignore[method-assign]
     found = uptake("doctor")
     assert found.exit_code == 75
