@@ -56,7 +56,14 @@ quarantine_app = typer.Typer(
     help="Rows that broke their contract: list them, look at them, bring them back.\n\n"
     "Nothing is dropped: `uptake quarantine list`, then `show`, then mend the mapping or the source and `replay`.",
 )
+registers_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Registers that the district keeps by hand: contracts, invoices, training, help desk, devices, privacy.\n\n"
+    "`uptake registers list`, then `template`: fill it in, and drop it where a source reads registers.",
+)
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(registers_app, name="registers")
 app.add_typer(study_app, name="study")
 out = Console()
 err = Console(stderr=True)
@@ -431,6 +438,48 @@ def receive(context: typer.Context) -> None:
 
     with _exits():
         typer.main.get_command(receive_app)(args=context.args, prog_name="uptake receive")
+
+
+# ---- registers ------------------------------------------------------------------------------------------------------
+
+
+@registers_app.command("list")
+def registers_list() -> None:
+    """The registers, and what one row of each is.
+
+    Example: `uptake registers list`
+    """
+    from uptake.registers import registers
+
+    with _exits():
+        table = Table("register", "files", "what it holds")
+        for name, mapping in registers().items():
+            table.add_row(name, ", ".join(glob.removeprefix("**/") for glob in mapping.globs), escape(mapping.doc))
+        out.print(table)
+
+
+@registers_app.command("template")
+def registers_template(
+    name: Annotated[str, typer.Argument(help="The register, as `uptake registers list` names it.")],
+    xlsx: Annotated[bool, typer.Option("--xlsx", help="A workbook, with the guide on its second sheet.")] = False,
+    folder: Annotated[Path, typer.Option(help="Where to write it.", exists=True, file_okay=False)] = Path(),
+) -> None:
+    """Write a register's template: its columns, one example row, and a guide to each column.
+
+    Example: `uptake registers template training_sessions --xlsx`
+    """
+    from uptake.registers import register, write_template
+
+    with _exits():
+        paths = write_template(name, folder, as_workbook=xlsx)
+        for path in paths:
+            out.print(f"Wrote {escape(str(path))}.", soft_wrap=True)
+        pattern = register(name).globs[0].removeprefix("**/").removesuffix(".csv")
+        out.print(
+            f"Replace the example row, name the file {escape(pattern)}{paths[0].suffix}, and drop it where a source of "
+            f"kind dropfolder reads registers/{name}.",
+            soft_wrap=True,
+        )
 
 
 # ---- quarantine -----------------------------------------------------------------------------------------------------

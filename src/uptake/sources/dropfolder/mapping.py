@@ -72,6 +72,7 @@ class Column(Settings):
     formats: strptime patterns tried in order for a date or timestamp, before ISO 8601.
     time_zone: of a timestamp without an offset; overrules the mapping's.
     values: the only values that are allowed, compared without regard to case; they land as written here.
+    example: what the example row of a register's template holds.
     """
 
     header: str | tuple[str, ...] = ()
@@ -90,6 +91,7 @@ class Column(Settings):
     drop: bool = False
     url: bool = False
     doc: str = ""
+    example: str = ""
 
     @model_validator(mode="before")
     @classmethod
