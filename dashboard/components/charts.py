@@ -101,8 +101,20 @@ def gaps(frame: pd.DataFrame, *, x_title: str) -> alt.LayerChart:
     return (zero + interval + dots).properties(height=48 * len(order) + 130)
 
 
-def money_bars(frame: pd.DataFrame) -> alt.Chart:
-    """Cost of each contract, split into what was used and what was not. Columns: contract, part, usd, words."""
+def money_format(currency: str) -> str:
+    """How an axis writes money: with the dollar's sign, or as plain amounts whose currency stands in the title."""
+    return "$,.0f" if currency == "USD" else ",.0f"
+
+
+def _in(currency: str) -> str:
+    return "" if currency == "USD" else f", in {currency}"
+
+
+def money_bars(frame: pd.DataFrame, *, currency: str) -> alt.Chart:
+    """Cost of each contract, split into what was used and what was not. Columns: contract, part, amount, place.
+
+    currency: of all amounts.
+    """
     parts = [USED, NOT_USED, ESTIMATED, HIDDEN]
     order = frame.drop_duplicates("contract")["contract"].tolist()
     return (
@@ -111,22 +123,22 @@ def money_bars(frame: pd.DataFrame) -> alt.Chart:
         .encode(
             y=alt.Y("contract:N", sort=order, title=None, axis=alt.Axis(
                 labelColor=INK, labelFontSize=14, labelLimit=260, domain=False, ticks=False, labelOverlap=False)),
-            x=alt.X("usd:Q", title="Cost in the school year so far", axis=alt.Axis(
-                format="$,.0f", tickCount=6, labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13,
-                gridColor="#E6EBF0")),
+            x=alt.X("amount:Q", title=f"Cost in the school year so far{_in(currency)}", axis=alt.Axis(
+                format=money_format(currency), tickCount=6, labelColor=INK, titleColor=INK, labelFontSize=13,
+                titleFontSize=13, gridColor="#E6EBF0")),
             color=alt.Color("part:N", sort=parts, scale=alt.Scale(domain=parts, range=[BLUE, VERMILLION, ORANGE, GREY]),
                             legend=alt.Legend(title=None, orient="top", labelFontSize=13, labelColor=INK,
                                               labelLimit=300)),
             order=alt.Order("place:Q"),
             tooltip=[alt.Tooltip("contract:N", title="Contract"), alt.Tooltip("part:N", title="Part"),
-                     alt.Tooltip("usd:Q", title="Amount", format="$,.0f")],
+                     alt.Tooltip("amount:Q", title="Amount", format=money_format(currency))],
         )
         .properties(height=42 * len(order) + 130)
     )  # fmt: skip
 
 
 def deadlines(frame: pd.DataFrame, *, today: Any, states: list[str]) -> alt.LayerChart:
-    """When each contract must be decided. Columns: contract, decide_by, usd, use (words), state, words.
+    """When each contract must be decided. Columns: contract, decide_by, use (words), state, words.
 
     What is past has its words on the left of its point and what is ahead on the right, so none crosses today's line.
     """
@@ -153,7 +165,7 @@ def deadlines(frame: pd.DataFrame, *, today: Any, states: list[str]) -> alt.Laye
         shape=alt.Shape("state:N", legend=None, scale=alt.Scale(
             domain=states, range=["square", "triangle-up", "circle", "diamond"])),
         tooltip=[alt.Tooltip("contract:N", title="Contract"), alt.Tooltip("decide_by:T", title="Decide by"),
-                 alt.Tooltip("usd:Q", title="Cost", format="$,.0f"), alt.Tooltip("use:N", title="Use")],
+                 alt.Tooltip("words:N", title="Price"), alt.Tooltip("use:N", title="Use")],
     )  # fmt: skip
     labels = [
         alt.Chart(frame[side]).mark_text(align=align, dx=dx, color=INK, fontSize=13).encode(
@@ -250,3 +262,68 @@ def dose(frame: pd.DataFrame, *, x_title: str) -> alt.LayerChart:
                  alt.Tooltip("low:Q", title="from", format="+.3g"), alt.Tooltip("high:Q", title="to", format="+.3g")],
     )  # fmt: skip
     return (zero + interval + dots).properties(height=300)
+
+
+def cost_and_effect(frame: pd.DataFrame, *, currency: str, middle_cost: float | None) -> alt.LayerChart:
+    """Cost for each user against effect, each with its interval: a cross, never a point alone.
+
+    Columns: tool, cost_low, cost, cost_high, low, at, high (percentile points), kind, cost_words, effect_words.
+    middle_cost: half of the tools cost less for each user.
+    """
+    kinds = ["clear gain", "could be nothing", "clear loss"]
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=[GREEN, BLUE, VERMILLION]), legend=alt.Legend(
+        title=None, orient="top", labelFontSize=13, labelColor=INK, labelLimit=300, symbolType="circle"))  # fmt: skip
+    x = alt.X("cost_low:Q", title=f"Total cost for each user{_in(currency)} (to the right: dearer)", scale=alt.Scale(
+        domainMin=0), axis=alt.Axis(format=money_format(currency), tickCount=6, labelColor=INK, titleColor=INK,
+        labelFontSize=13, titleFontSize=13, gridColor="#E6EBF0"))  # fmt: skip
+    y = alt.Y("low:Q", title="Effect in percentile points (up: better)", axis=AXIS.copy())
+    zero = alt.Chart(pd.DataFrame({"y": [0]})).mark_rule(color=INK, strokeDash=[4, 3]).encode(y="y:Q")
+    layers = [zero]
+    if middle_cost is not None:
+        middle = alt.Chart(pd.DataFrame({"x": [middle_cost], "label": ["half of the tools cost less"]}))
+        layers.append(middle.mark_rule(color=DIM, strokeDash=[4, 3]).encode(x="x:Q"))
+        layers.append(
+            middle.mark_text(align="left", dx=5, baseline="top", color=INK, fontSize=12).encode(
+                x="x:Q", y=alt.value(2), text="label"
+            )
+        )
+    base = alt.Chart(frame)
+    layers += [
+        base.mark_rule(strokeWidth=3).encode(x=x, x2="cost_high:Q", y="at:Q", color=colour),
+        base.mark_rule(strokeWidth=3).encode(x="cost:Q", y=y, y2="high:Q", color=colour),
+        base.mark_point(size=150, filled=True, opacity=1).encode(
+            x="cost:Q", y="at:Q", color=colour,
+            shape=alt.Shape("kind:N", legend=None, scale=alt.Scale(
+                domain=kinds, range=["circle", "diamond", "square"])),
+            tooltip=[alt.Tooltip("tool:N", title="Tool"), alt.Tooltip("cost_words:N", title="Cost for each user"),
+                     alt.Tooltip("effect_words:N", title="Percentile points")]),
+        base.mark_text(align="left", baseline="bottom", dx=8, dy=-6, color=INK, fontSize=14).encode(
+            x="cost:Q", y="at:Q", text="tool:N"),
+    ]  # fmt: skip
+    return alt.layer(*layers).properties(height=430)
+
+
+def years_of_cost(frame: pd.DataFrame, *, currency: str) -> alt.LayerChart:
+    """Cost of each budget year: what is signed and what would be renewed, with the ends of the sum.
+
+    Columns: year (in order), part (signed, renewed), amount, place; low, high and words of the whole year.
+    """
+    parts = ["Signed", "If it is renewed"]
+    order = frame["year"].drop_duplicates().tolist()
+    x = alt.X("year:N", sort=order, title="Budget year", axis=alt.Axis(
+        labelAngle=0, labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13))  # fmt: skip
+    bars = alt.Chart(frame).mark_bar(size=70).encode(
+        x=x,
+        y=alt.Y("amount:Q", title=f"Total cost{_in(currency)}", axis=alt.Axis(
+            format=money_format(currency), labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13,
+            gridColor="#E6EBF0")),
+        color=alt.Color("part:N", sort=parts, scale=alt.Scale(domain=parts, range=[BLUE, SKY]), legend=alt.Legend(
+            title=None, orient="top", labelFontSize=13, labelColor=INK)),
+        order=alt.Order("place:Q"),
+        tooltip=[alt.Tooltip("year:N", title="Year"), alt.Tooltip("part:N", title="Part"),
+                 alt.Tooltip("amount:Q", title="Likely", format=money_format(currency)),
+                 alt.Tooltip("words:N", title="Whole year")])  # fmt: skip
+    years = frame.drop_duplicates("year")
+    ends = alt.Chart(years).mark_rule(strokeWidth=3, color=INK).encode(x=x, y="low:Q", y2="high:Q")
+    labels = alt.Chart(years).mark_text(dy=-10, color=INK, fontSize=13).encode(x=x, y="high:Q", text="words:N")
+    return (bars + ends + labels).properties(height=380)

@@ -35,6 +35,11 @@ def of(column: str, label: str, say: Any, *, about: str | None = None) -> Column
     return Column(column, label, lambda value, row: say(value), is_number=True, help=about)
 
 
+def money(column: str, label: str) -> Column:
+    """An amount in the currency of its row."""
+    return Column(column, label, lambda value, row: words.money(value, row["currency"]), is_number=True)
+
+
 def words_of(column: str, label: str, say: Any) -> Column:
     return Column(column, label, lambda value, row: say(value))
 
@@ -55,4 +60,4 @@ def why(context: Context) -> Column:
     )
 
 
-__all__ = ["Column", "Say", "kept_up", "name", "of", "rate", "students", "why", "words_of"]
+__all__ = ["Column", "Say", "kept_up", "money", "name", "of", "rate", "students", "why", "words_of"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from components import words
 
 Row = Mapping[Any, Any]
@@ -44,11 +46,19 @@ def use(row: Row, minimum_n: int) -> str:
 
 def wasted(row: Row) -> str:
     """What was paid and not used: exact, a limit (few students), or an estimate (no seats)."""
-    usd = row["wasted_usd"]
-    if words.is_missing(usd):
+    if words.is_missing(row["wasted"]):
         return "hidden"
-    text = f"at least {words.money(usd)}" if row["suppression_reason"] in SMALL else words.money(usd)
+    text = words.money(row["wasted"], row["currency"])
+    text = f"at least {text}" if row["suppression_reason"] in SMALL else text
     return f"{text} (estimate)" if row["waste_method"] == ESTIMATE else text
+
+
+def share_wasted(rows: pd.DataFrame) -> str:
+    """Of how much the waste is a part; a share only where all of it is in one currency."""
+    of = words.amounts(rows, "cost")
+    if rows["currency"].nunique() > 1:
+        return f"of {of}"
+    return f"{words.percent(rows['wasted'].sum() / rows['cost'].sum())} of {of}"
 
 
 def advice(row: Row) -> str:
@@ -61,7 +71,7 @@ def advice(row: Row) -> str:
         return "Its use cannot be shown: ask the schools that have it."
     if not words.is_missing(row["utilisation_rate"]) and row["utilisation_rate"] > 1:
         return "More students than seats: check the terms before the vendor does."
-    used = 1 - row["wasted_usd"] / row["cost_usd"] if row["cost_usd"] and not words.is_missing(row["wasted_usd"]) else 1
+    used = 1 - row["wasted"] / row["cost"] if row["cost"] and not words.is_missing(row["wasted"]) else 1
     if used < WELL_USED:
         return "Ask for fewer seats or a lower price, or train the schools that do not use it."
     return "Nearly all of it is used: renew, and ask which other tool it could replace."
@@ -70,6 +80,19 @@ def advice(row: Row) -> str:
 def is_due(row: Row, ahead_days: int) -> bool:
     """It has not renewed yet, and the last day to decide is past or within so many days."""
     return bool(row["days_to_renewal"] >= 0 and row["days_to_decision"] <= ahead_days)
+
+
+def unless_decided(row: Row) -> str:
+    """What happens on the day of renewal if nobody says anything."""
+    if words.is_missing(row["auto_renews"]):
+        return "Not known: read the contract"
+    return "It renews by itself" if row["auto_renews"] else f"It ends on {words.day(row['ends_on'])}"
+
+
+def notice(row: Row) -> str:
+    """How many days before the renewal, and who says so."""
+    days = words.plural(int(row["notice_days"]), "day")
+    return f"{days}, by the contract" if row["notice_basis"] == "contract" else f"{days}, the district's own rule"
 
 
 def by(row: Row) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from statistics import NormalDist
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -124,17 +125,42 @@ def percent(share: Any, places: int = 0) -> str:
     return f"{100 * share:.{places}f}%"
 
 
-def money(usd: Any) -> str:
-    return NOT_KNOWN if is_missing(usd) else f"${usd:,.0f}"
+def money(amount: Any, currency: str = "USD", places: int = 0) -> str:
+    """$1,200, or CAD 1,200."""
+    if is_missing(amount):
+        return NOT_KNOWN
+    sign = "-" if amount < 0 else ""
+    return f"{sign}{'$' if currency == 'USD' else f'{currency} '}{abs(amount):,.{places}f}"
 
 
-def unit_price(usd: Any) -> str:
+def unit_price(amount: Any, currency: str = "USD") -> str:
     """Dollars and cents, for the cost of one of something."""
-    return NOT_KNOWN if is_missing(usd) else f"${usd:,.2f}"
+    return money(amount, currency, places=2)
+
+
+def money_range(low: Any, high: Any, currency: str = "USD", places: int = 0) -> str:
+    """$10 to $20; one amount where both ends are the same."""
+    ends = [money(end, currency, places) for end in (low, high)]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
+def amounts(frame: pd.DataFrame, column: str) -> str:
+    """The sum of a column of money, one sum for each currency: amounts of different ones are never added."""
+    sums = frame.groupby("currency")[column].sum() if len(frame) else {"USD": 0}
+    return " and ".join(money(total, str(currency)) for currency, total in sums.items())
 
 
 def number(value: Any, places: int = 1) -> str:
     return NOT_KNOWN if is_missing(value) else f"{value:,.{places}f}"
+
+
+def percentile_points(g: Any) -> float:
+    """Standard deviations as percentile points of the comparison group (WWC's improvement index)."""
+    return 100 * (NormalDist().cdf(float(g)) - 0.5)
+
+
+def signed(points: float) -> str:
+    return "0.0" if abs(points) < 0.05 else f"{points:+.1f}"
 
 
 def day(value: Any) -> str:

@@ -156,9 +156,9 @@ def unused(reader: Reader) -> pd.DataFrame:
     reader.require("adoption")
     return reader.frame(
         """
-        select contract_key, tool_key, tool_name, cost_usd, seats, weeks_without_use, last_used_on, renewal_on
+        select contract_key, tool_key, tool_name, currency, cost, seats, weeks_without_use, last_used_on, renewal_on
         from mart_unused_tool
-        order by cost_usd desc nulls last, tool_name
+        order by cost desc nulls last, tool_name
         """
     )
 

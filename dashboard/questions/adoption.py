@@ -157,7 +157,7 @@ def _numbers(
             )  # fmt: skip
     figures.append(
         Number("Licenses nobody uses", words.count(len(unused)),
-               f"{words.money(unused['cost_usd'].sum())} so far this school year, data through {context.through}",
+               f"{words.amounts(unused, 'cost')} so far this school year, data through {context.through}",
                "unused_tool", ("mart_unused_tool",))
     )  # fmt: skip
     unapproved = unknown[unknown["status"] == "unapproved"]
@@ -275,7 +275,7 @@ def _unused_and_unknown(context: Context, unused: pd.DataFrame, unknown: pd.Data
         unused,
         [
             columns.name("tool_name", "Tool"),
-            columns.of("cost_usd", "Cost so far", words.money),
+            columns.money("cost", "Cost so far"),
             columns.of("seats", "Seats", words.count),
             columns.of("weeks_without_use", "School weeks without use", words.count),
             columns.words_of("last_used_on", "Last used", _last_used),

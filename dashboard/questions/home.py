@@ -25,9 +25,10 @@ class Decision:
 
     what: str
     why: str
-    usd: float | None
+    price: float | None
     decide_by: Any
     look: str
+    currency: str = "USD"
 
 
 def main() -> None:
@@ -74,9 +75,10 @@ def _from_contracts(rows: pd.DataFrame | None, minimum_n: int) -> list[Decision]
             f"{'Retire or restart' if contracts.state(row) == contracts.UNUSED else 'Renew, cut or end'} "
             f"{row['tool_name']}",
             f"{contracts.use(row, minimum_n)}; it renews on {words.day(row['renewal_on'])}",
-            row["price_usd"],
+            row["price"],
             row["decide_by_on"],
             "Value",
+            row["currency"],
         )
         for row in ([] if rows is None else rows.to_dict("records"))
         if contracts.is_due(row, AHEAD_DAYS)
@@ -156,7 +158,7 @@ def _answer(context: Context, dated: list[Decision], undated: list[Decision], to
         else f"is due by {words.day(first.decide_by)}"
     )
     sentence = (
-        f"{words.plural(len(dated), 'contract')} worth {words.money(sum(decision.usd or 0 for decision in dated))} "
+        f"{words.plural(len(dated), 'contract')} worth {_worth(dated)} "
         f"{'needs' if len(dated) == 1 else 'need'} a decision within {AHEAD_DAYS} days"
     )
     sentence += f", {passed} of them already past the notice date" if passed and len(dated) > 1 else ""
@@ -164,6 +166,10 @@ def _answer(context: Context, dated: list[Decision], undated: list[Decision], to
     if undated:
         sentence += f" {words.plural(len(undated), 'other matter has', 'other matters have')} no date."
     frame.answer(sentence, doubt)
+
+
+def _worth(decisions: list[Decision]) -> str:
+    return words.amounts(pd.DataFrame([asdict(decision) for decision in decisions]), "price")
 
 
 def _lower(text: str) -> str:
@@ -175,14 +181,13 @@ def _numbers(
 ) -> list[Number]:
     figures = []
     if rows is not None and not rows.empty:
-        cost, wasted = rows["cost_usd"].sum(), rows["wasted_usd"].sum()
         figures += [
-            Number(f"To decide in {AHEAD_DAYS} days", words.money(sum(decision.usd or 0 for decision in dated)),
+            Number(f"To decide in {AHEAD_DAYS} days", _worth(dated),
                    f"price of {words.of(len(dated), len(rows))} contracts, counted from "
                    f"{words.day(rows['today'].max())}",
                    "decide_by_on", ("mart_value",)),
-            Number("Paid and not used", words.money(wasted),
-                   f"{words.percent(wasted / cost)} of {words.money(cost)}, data through {context.through}",
+            Number("Paid and not used", words.amounts(rows, "wasted"),
+                   f"{contracts.share_wasted(rows)}, data through {context.through}",
                    "wasted_usd", ("mart_value",)),
         ]  # fmt: skip
     figures += _use_number(context)
@@ -231,10 +236,11 @@ def _picture(rows: pd.DataFrame, minimum_n: int) -> None:
         {
             "contract": [row["tool_name"] for row in ahead],
             "decide_by": [row["decide_by_on"] for row in ahead],
-            "usd": [float(row["price_usd"]) for row in ahead],
             "use": [contracts.use(row, minimum_n) for row in ahead],
             "state": [contracts.state(row) for row in ahead],
-            "words": [f"{words.day(row['decide_by_on'])} · {words.money(row['price_usd'])}" for row in ahead],
+            "words": [
+                f"{words.day(row['decide_by_on'])} · {words.money(row['price'], row['currency'])}" for row in ahead
+            ],
         }
     )
     st.subheader("When each contract must be decided, and its price", anchor=False)
@@ -254,7 +260,10 @@ def _columns(today: Any) -> list[Column]:
         Column("what", "Decision", text, width=285),
         Column("why", "What the data says", text, width=355),
         Column(
-            "usd", "Money", lambda value, row: "–" if words.is_missing(value) else words.money(value), is_number=True
+            "price",
+            "Money",
+            lambda value, row: "–" if words.is_missing(value) else words.money(value, row["currency"]),
+            is_number=True,
         ),
         Column("decide_by", "Decide by", by),
         columns.name("look", "See page"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from statistics import NormalDist
 from typing import Any
 
 import pandas as pd
@@ -13,6 +12,8 @@ import streamlit as st
 from components import charts, columns, filters, frame, words
 from components.frame import Context, Number
 from components.table import Column, table
+from components.words import percentile_points as _points
+from components.words import signed as _signed
 from queries import impact
 
 PAGE = "impact"
@@ -213,15 +214,6 @@ def _asked(study: pd.Series) -> None:
             f"record on {words.day(study['planned_at'])}, {when} the first of these results."
         )
     )
-
-
-def _points(g: Any) -> float:
-    """Standard deviations as percentile points of the comparison group (WWC's improvement index)."""
-    return 100 * (NormalDist().cdf(float(g)) - 0.5)
-
-
-def _signed(points: float) -> str:
-    return "0.0" if abs(points) < 0.05 else f"{points:+.1f}"
 
 
 def _ends(row: Mapping[str, Any], *, is_better: bool) -> tuple[float, float, float]:

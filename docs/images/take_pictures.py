@@ -20,7 +20,7 @@ PAGES = {
     "home": "What needs a decision now?",
     "adoption": "Which tools are our students using",
     "equity": "Who is being left out?",
-    "value": "What do we pay for and not use?",
+    "value": "What do we get for what we pay?",
     "quality": "Can we trust these numbers?",
 }
 

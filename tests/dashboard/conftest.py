@@ -27,7 +27,7 @@ TITLES = {
     "adoption": "Which tools are our students using, and where?",
     "equity": "Who is being left out?",
     "impact": "Is this tool making a difference in student achievement?",
-    "value": "What do we pay for and not use?",
+    "value": "What do we get for what we pay?",
     "quality": "Can we trust these numbers?",
 }
 CONFIG = """

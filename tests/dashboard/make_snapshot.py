@@ -43,15 +43,35 @@ TABLES: dict[str, str] = {
         mean_engagement_index DOUBLE, district_days BIGINT, data_complete_through DATE""",
     "mart_value": """
         district_id VARCHAR, contract_key VARCHAR, tool_key VARCHAR, tool_name VARCHAR, vendor_name VARCHAR,
-        school_year VARCHAR, period_starts_on DATE, period_ends_on DATE, cost_usd DECIMAL(18,2),
-        price_usd DECIMAL(18,2), price_basis VARCHAR, seats BIGINT, seats_used BIGINT, utilisation_rate DOUBLE,
-        active_students BIGINT, cost_per_active_student_usd DOUBLE, active_hours DOUBLE, minutes_method VARCHAR,
-        cost_per_active_hour_usd DOUBLE, wasted_usd DECIMAL(18,2), waste_method VARCHAR, renewal_on DATE,
+        school_year VARCHAR, period_starts_on DATE, period_ends_on DATE, currency VARCHAR, cost DECIMAL(18,2),
+        price DECIMAL(18,2), price_basis VARCHAR, seats BIGINT, seats_used BIGINT, utilisation_rate DOUBLE,
+        active_students BIGINT, active_hours DOUBLE, minutes_method VARCHAR, wasted DECIMAL(18,2),
+        waste_method VARCHAR, renewal_on DATE, notice_days BIGINT, notice_basis VARCHAR, auto_renews BOOLEAN,
         decide_by_on DATE, days_to_renewal BIGINT, suppression_reason VARCHAR, data_complete_through DATE""",
+    "mart_tool_cost": """
+        district_id VARCHAR, school_year VARCHAR, tool_key VARCHAR, tool_name VARCHAR, currency VARCHAR,
+        ingredient VARCHAR, cost_low DECIMAL(18,2), cost_likely DECIMAL(18,2), cost_high DECIMAL(18,2),
+        active_students BIGINT, cost_per_active_student_low DECIMAL(18,2),
+        cost_per_active_student_likely DECIMAL(18,2), cost_per_active_student_high DECIMAL(18,2),
+        active_hours DOUBLE, cost_per_active_hour_low DECIMAL(18,2), cost_per_active_hour_likely DECIMAL(18,2),
+        cost_per_active_hour_high DECIMAL(18,2), undefined_reason VARCHAR, data_complete_through DATE""",
+    "mart_cost_effectiveness": """
+        district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, is_first_outcome BOOLEAN, tool_key VARCHAR,
+        tool_name VARCHAR, design VARCHAR, verdict VARCHAR, meaningful_g DOUBLE, confidence DOUBLE,
+        planned_at TIMESTAMPTZ, use_starts_on DATE, use_ends_on DATE, g DOUBLE, g_low DOUBLE, g_high DOUBLE,
+        currency VARCHAR, cost_per_active_student_low DECIMAL(18,2), cost_per_active_student_likely DECIMAL(18,2),
+        cost_per_active_student_high DECIMAL(18,2), cost_per_tenth_low DECIMAL(18,2),
+        cost_per_tenth_likely DECIMAL(18,2), cost_per_tenth_high DECIMAL(18,2), undefined_reason VARCHAR,
+        data_complete_through DATE""",
+    "mart_cost_forecast": """
+        district_id VARCHAR, tool_key VARCHAR, tool_name VARCHAR, currency VARCHAR, ingredient VARCHAR,
+        year_starts_on DATE, year_ends_on DATE, cost_low DECIMAL(18,2), cost_likely DECIMAL(18,2),
+        cost_high DECIMAL(18,2), signed_cost DECIMAL(18,2)""",
+    "dim_contract": "contract_key VARCHAR, district_id VARCHAR, ends_on DATE",
     "mart_unused_tool": """
         district_id VARCHAR, contract_key VARCHAR, tool_key VARCHAR, tool_name VARCHAR, vendor_name VARCHAR,
-        cost_usd DECIMAL(18,2), seats BIGINT, weeks_without_use BIGINT, last_used_on DATE, renewal_on DATE,
-        decide_by_on DATE, data_complete_through DATE""",
+        currency VARCHAR, cost DECIMAL(18,2), seats BIGINT, weeks_without_use BIGINT, last_used_on DATE,
+        renewal_on DATE, decide_by_on DATE, data_complete_through DATE""",
     "mart_unknown_tool": """
         district_id VARCHAR, host VARCHAR, tool_key VARCHAR, tool_name VARCHAR, status VARCHAR, first_seen_on DATE,
         last_seen_on DATE, events BIGINT, students BIGINT, schools BIGINT, students_previous_4_weeks BIGINT,
@@ -288,7 +308,9 @@ def equity_rows(through: date) -> list[dict[str, Any]]:
 
 
 def value_rows(through: date) -> list[dict[str, Any]]:
-    """PhonicsPath is used by nobody; ScienceLab by fewer than n: its count is hidden, and its waste is a limit."""
+    """PhonicsPath is used by nobody; ScienceLab by fewer than n: its count is hidden, and its waste is a limit.
+
+    MathPath renews by itself, ReadWell does not, of the others the register does not say."""
     today = through + 4 * DAY
     contracts = [
         ("mathpath", "MathPath", "Northwind Learning", 42000, 2400, 1776, 21000.0, 45),
@@ -312,20 +334,22 @@ def value_rows(through: date) -> list[dict[str, Any]]:
                 "school_year": "2025-26",
                 "period_starts_on": date(2025, 8, 18),
                 "period_ends_on": through,
-                "cost_usd": cost,
-                "price_usd": price,
+                "currency": "USD",
+                "cost": cost,
+                "price": price,
                 "price_basis": "per_seat" if seats else "site",
                 "seats": seats,
                 "seats_used": active if seats else None,
                 "utilisation_rate": active / seats if seats and active is not None else None,
                 "active_students": active,
-                "cost_per_active_student_usd": cost / active if active else None,
                 "active_hours": hours,
                 "minutes_method": "filter_sessionised" if hours else None,
-                "cost_per_active_hour_usd": cost / hours if hours else None,
-                "wasted_usd": round(cost * (of - at_most) / of, 2),
+                "wasted": round(cost * (of - at_most) / of, 2),
                 "waste_method": "unused_seats" if seats else "estimated_from_adoption",
                 "renewal_on": today + days * DAY,
+                "notice_days": 60,
+                "notice_basis": "contract" if key in ("mathpath", "readwell") else "district",
+                "auto_renews": {"mathpath": True, "readwell": False}.get(key),
                 "decide_by_on": today + (days - 60) * DAY,
                 "days_to_renewal": days,
                 "suppression_reason": "small_count_low" if active is None else None,
@@ -333,6 +357,78 @@ def value_rows(through: date) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def cost_rows(through: date) -> dict[str, list[dict[str, Any]]]:
+    """Total cost, what a gain costs, and the forecast. MathPath's training is uncertain, ReadWell brings a gain."""
+    base = {"district_id": "testville", "currency": "USD"}
+    costs, forecast = [], []
+    besides = {"mathpath": ("training", 4000, 6000, 9000), "readwell": ("support", 900, 1000, 1200)}
+    for contract in value_rows(through):
+        licence = contract["cost"]
+        parts = {"licence": (licence, licence, licence)}
+        if contract["tool_key"] in besides:
+            name, *ends = besides[contract["tool_key"]]
+            parts[name] = tuple(ends)
+        parts["all"] = tuple(sum(ends) for ends in zip(*parts.values(), strict=True))
+        users, hours = contract["active_students"], contract["active_hours"]
+        tool = base | {"tool_key": contract["tool_key"], "tool_name": contract["tool_name"]}
+        for ingredient, ends in parts.items():
+            row = tool | {
+                "school_year": "2025-26", "ingredient": ingredient, "active_students": users, "active_hours": hours,
+                "undefined_reason": "small_count_low" if users is None else None if users else "no_use",
+                "data_complete_through": through,
+            }  # fmt: skip
+            for end, cost in zip(("low", "likely", "high"), ends, strict=True):
+                row[f"cost_{end}"] = cost
+                row[f"cost_per_active_student_{end}"] = round(cost / users, 2) if users else None
+                row[f"cost_per_active_hour_{end}"] = round(cost / hours, 2) if hours else None
+            costs.append(row)
+        for number in range(4):
+            price = contract["price"]
+            forecast.append(
+                tool
+                | {
+                    "ingredient": "licence",
+                    "year_starts_on": date(2025 + number, 7, 1),
+                    "year_ends_on": date(2026 + number, 6, 30),
+                    "cost_low": price,
+                    "cost_likely": round(price * 1.03**number, 2),
+                    "cost_high": round(price * 1.07**number, 2),
+                    "signed_cost": 0 if number else price,
+                }
+            )
+    whole = {row["tool_key"]: row for row in costs if row["ingredient"] == "all"}
+    gains = []
+    for number, (tool, verdict, g, reason) in enumerate(
+        [
+            ("readwell", "effect", (0.2, 0.1, 0.3), None),
+            ("mathpath", "null", (0.01, -0.06, 0.08), "interval_spans_zero"),
+            ("canvas", "failed_balance", None, "study_cannot_tell"),
+        ]
+    ):
+        row = base | {
+            "plan_hash": f"{number}ce5" * 16, "outcome": "the spring score", "is_first_outcome": True, "tool_key": tool,
+            "tool_name": TOOLS[tool][0], "design": "matched", "verdict": verdict, "meaningful_g": 0.1,
+            "confidence": 0.95, "planned_at": datetime(2025, 9, 1, 15, tzinfo=UTC), "undefined_reason": reason,
+            "use_starts_on": date(2025, 9, 8), "use_ends_on": date(2026, 3, 13), "data_complete_through": through,
+        }  # fmt: skip
+        for end in ("low", "likely", "high"):
+            row[f"cost_per_active_student_{end}"] = whole[tool][f"cost_per_active_student_{end}"]
+        if g is not None:
+            row |= dict(zip(("g", "g_low", "g_high"), g, strict=True))
+        if reason is None and g is not None:
+            for end, effect in (("low", g[2]), ("likely", g[0]), ("high", g[1])):
+                row[f"cost_per_tenth_{end}"] = round(row[f"cost_per_active_student_{end}"] / (10 * effect), 2)
+        gains.append(row)
+    return {
+        "mart_tool_cost": costs,
+        "mart_cost_effectiveness": gains,
+        "mart_cost_forecast": forecast,
+        "dim_contract": [
+            {"contract_key": f"c-{tool}", "district_id": "testville", "ends_on": date(2026, 6, 30)} for tool in TOOLS
+        ],
+    }
 
 
 def quality_rows(through: date, *, failing: bool) -> dict[str, list[dict[str, Any]]]:
@@ -608,10 +704,11 @@ def publish(
             "mart_adoption": adoption_rows(through),
             "mart_equity_gap": equity_rows(through),
             "mart_value": value_rows(through),
+            **(cost_rows(through) if value_rows(through) else {}),
             **study_rows(through),
             "mart_unused_tool": [
                 {"district_id": district, "contract_key": "c-phonicspath", "tool_key": "phonicspath",
-                 "tool_name": "PhonicsPath", "vendor_name": "Soundwise", "cost_usd": 13500, "seats": 800,
+                 "tool_name": "PhonicsPath", "vendor_name": "Soundwise", "currency": "USD", "cost": 13500, "seats": 800,
                  "weeks_without_use": 30, "last_used_on": None, "renewal_on": today + 62 * DAY,
                  "decide_by_on": today + 2 * DAY, "data_complete_through": through}
             ],

@@ -45,7 +45,7 @@ def test_every_definition_is_whole() -> None:
 
 def _metrics_of_numbers() -> Iterator[tuple[str, str]]:
     """The metric of every figure that a page shows: fourth argument of Number(...)."""
-    for path in sorted((ROOT / "dashboard" / "questions").glob("*.py")):
+    for path in sorted((ROOT / "dashboard").glob("*/*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Number":
                 metric = node.args[3]

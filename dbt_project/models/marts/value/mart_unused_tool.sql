@@ -17,6 +17,8 @@ select
   value.tool_key,
   value.tool_name,
   value.vendor_name,
+  value.currency,
+  value.cost,
   value.cost_usd,
   value.seats,
   idle.weeks_without_use,
