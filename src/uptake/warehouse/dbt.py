@@ -252,7 +252,7 @@ def _run(
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     arguments += ["--full-refresh"] if full_refresh else []
     arguments += ["--select", *select] if select else []
-    # A view is the same for as long as its SQL and the columns that it reads are: it need not be looked at for its rows.
+    # A view is the same for as long as its SQL and the columns that it reads are, whatever its rows.
     arguments += [] if with_views else ["--exclude", "config.materialized:view"]
     started = time.monotonic()
     done = run_dbt(project, district, arguments, pass_fds=[lock], progress=progress)

@@ -82,9 +82,9 @@ class Work:
     """What this build has to do.
 
     changed: resources with new or superseded files. sources: tables of landing, config and ops that are other than in
-    the last good build. has_new_shapes: one of them has other columns. is_unfinished: a build before this one did not come to its end. dates, weeks: all that is to
-    be made again. batches: the dates, parted by how many events one pass of dbt can hold; the weeks come with the last
-    of them.
+    the last good build. has_new_shapes: one of them has other columns. is_unfinished: a build before this one did not
+    come to its end. dates, weeks: all that is to be made again. batches: the dates, parted by how many events one pass
+    of dbt can hold; the weeks come with the last of them.
     """
 
     warehouse: Path
