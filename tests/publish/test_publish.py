@@ -201,7 +201,7 @@ def test_checks_of_another_candidate_publish_nothing(project: Project) -> None:
 def test_what_was_checked_is_what_is_published(project: Project) -> None:
     candidate = candidate_of(project)
     with duckdb.connect(str(candidate.file("leaders"))) as connection:
-        connection.execute("UPDATE mart_value SET wasted_usd = 0")
+        connection.execute("UPDATE mart_value SET wasted = 0")
     with pytest.raises(CheckError, match="not the file that was checked"):
         publish(project, candidate)
     assert current_snapshot(project, "maple") is None
