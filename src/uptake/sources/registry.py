@@ -21,6 +21,7 @@ _PLACES = {
     "xapi": "uptake.sources.pushed.xapi:Xapi",
     "logpush": "uptake.sources.pushed.logpush:Logpush",
     "filterlog": "uptake.sources.filterlog:FilterLog",
+    "database": "uptake.sources.database:Database",
 }
 # Namespace, and a module that declares RESOURCES of it. Log files land beside what the same filters push or answer.
 _OWN_RESOURCES = (

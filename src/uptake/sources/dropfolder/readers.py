@@ -457,20 +457,20 @@ def _titles(row: Sequence[Any]) -> list[str]:
 def _sheet_batch(chunk: list[tuple[Any, ...]], names: Sequence[str | None], has_comma: list[bool]) -> TextBatch:
     width = len(names)
     rejects = [
-        Reject("wrong_column_count", None, orjson.dumps([_cell(cell) for cell in row]).decode())
+        Reject("wrong_column_count", None, orjson.dumps([as_text(cell) for cell in row]).decode())
         for row in chunk
         if any(cell is not None for cell in row[width:])
     ]
     kept = [row for row in chunk if not any(cell is not None for cell in row[width:])]
     columns = [
-        pa.array([_cell(row[place], comma) if place < len(row) else None for row in kept], pa.string())
+        pa.array([as_text(row[place], comma) if place < len(row) else None for row in kept], pa.string())
         for place, comma in enumerate(has_comma)
     ]
     return _named(pa.table(columns, names=[str(place) for place in range(width)]), names, rejects)
 
 
-def _cell(value: Any, has_comma: bool = False) -> str | None:
-    """A cell as text: a number without an exponent, a date in ISO 8601, a moment at midnight as its date."""
+def as_text(value: Any, has_comma: bool = False) -> str | None:
+    """A value as text: a number without an exponent, a date in ISO 8601, a moment at midnight as its date."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):

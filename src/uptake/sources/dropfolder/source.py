@@ -9,20 +9,18 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Literal
 
-import orjson
-import pyarrow as pa
 from pydantic import Field as Key
 from pydantic import field_validator, model_validator
 
 from uptake.config import SourceSettings
-from uptake.contracts import Batch, Reject, Resource, Window
+from uptake.contracts import Batch, Resource, Window
 from uptake.credentials import Credential
 from uptake.errors import ConfigError
 from uptake.sources.base import Home
 from uptake.sources.dropfolder.content import FileRefused
 from uptake.sources.dropfolder.mapping import Mapping, known_zone, resolve_mappings
-from uptake.sources.dropfolder.readers import TextBatch, ends_early, read_whole, refused
-from uptake.sources.dropfolder.values import parse_text
+from uptake.sources.dropfolder.readers import ends_early, read_whole, refused
+from uptake.sources.dropfolder.values import parse_again, parse_text
 from uptake.sources.places import DroppedFile, Folder, FolderSettings, Wanted
 
 
@@ -129,12 +127,7 @@ class DropFolder:
 
         What is no row (a line with another number of columns, a whole file that was refused) cannot come back alone.
         """
-        records = [_record(raw) for raw in raws]
-        rows = [record for record in records if record is not None]
-        lost = [Reject("not_replayable", None, raw) for raw, row in zip(raws, records, strict=True) if row is None]
-        names = dict.fromkeys(name for row in rows for name in row)
-        texts = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
-        return parse_text(self._mappings[resource.name], TextBatch(texts, lost), {})
+        return parse_again(self._mappings[resource.name], raws)
 
     def probe(self) -> str:
         """How many files each mapping finds. Raises PermanentError when the folder is not there."""
@@ -151,13 +144,3 @@ class DropFolder:
             for text in texts:
                 yield parse_text(mapping, text, file.captured)
             self._folder.hold(file)
-
-
-def _record(raw: str) -> dict[str, str | None] | None:
-    """A row as `parse_text` writes it to a reject; None for any other text."""
-    try:
-        record = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-    is_row = isinstance(record, dict) and all(value is None or isinstance(value, str) for value in record.values())
-    return record if is_row else None

@@ -7,13 +7,14 @@ whole; what is left (ISO dates, plain numbers, booleans, keys) is `uptake.parsin
 from __future__ import annotations
 
 from collections.abc import Mapping as Mapped
+from collections.abc import Sequence
 
 import duckdb
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from uptake.contracts import TIMESTAMP, Batch
+from uptake.contracts import TIMESTAMP, Batch, Reject
 from uptake.parsing import parse_table
 from uptake.sources.dropfolder.mapping import Column, Mapping
 from uptake.sources.dropfolder.readers import TextBatch
@@ -55,6 +56,27 @@ def parse_text(mapping: Mapping, batch: TextBatch, captured: Mapped[str, str]) -
     parsed = parse_table(mapping.contract, pa.table(typed), faults=faults, raw=raw)
     parsed.rejects = [*batch.rejects, *parsed.rejects]
     return parsed
+
+
+def parse_again(mapping: Mapping, raws: Sequence[str]) -> Batch:
+    """Rows that were rejected, read again. What is no row (a line with another number of columns, a whole file that was
+    refused) cannot come back alone."""
+    records = [_record(raw) for raw in raws]
+    rows = [record for record in records if record is not None]
+    lost = [Reject("not_replayable", None, raw) for raw, row in zip(raws, records, strict=True) if row is None]
+    names = dict.fromkeys(name for row in rows for name in row)
+    texts = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
+    return parse_text(mapping, TextBatch(texts, lost), {})
+
+
+def _record(raw: str) -> dict[str, str | None] | None:
+    """A row as `parse_text` writes it to a reject; None for any other text."""
+    try:
+        record = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    is_row = isinstance(record, dict) and all(value is None or isinstance(value, str) for value in record.values())
+    return record if is_row else None
 
 
 Wrong = dict[str, list[int]]  # reason -> rows
