@@ -16,6 +16,7 @@ BENCHMARKS = (
     [sys.executable, "-m", "benchmarks.micro_batch"],
     [sys.executable, "-m", "benchmarks.pages"],
     [sys.executable, "-m", "benchmarks.evidence_speed"],
+    [sys.executable, "-m", "benchmarks.evidence_portfolio"],
     [sys.executable, "-m", "benchmarks.receiver"],
 )
 

@@ -55,7 +55,9 @@ def test_a_study_waits_for_its_outcome_and_then_runs_once_for_the_same_rows(plac
     assert store.find(place.operations, study.hash).results == ()
 
     place.through = "2026-04-30"
-    assert run_due(place, "maple").ran == (study.short,)
+    said: list[str] = []
+    assert run_due(place, "maple", said.append).ran == (study.short,)
+    assert said == [f"study 1 of 1: {study.short} {study.plan.tool}"]
     (result,) = store.find(place.operations, study.hash).results
     assert result.data_version.startswith("snapshot:s1 rows:")
 

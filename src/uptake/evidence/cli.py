@@ -88,6 +88,30 @@ def run_command(
         _show(store.find(project.operations, study.hash), as_json)
 
 
+@study_app.command("due")
+def due_command(
+    config: ConfigOption = None,
+    district: Annotated[str | None, typer.Option("--district", "-d", help="One district; all when left out.")] = None,
+) -> None:
+    """Run every study whose outcome is in and whose rows have changed since it ran, as the nightly job does.
+
+    Example: `uptake study due --district riverbend`
+    """
+    from uptake.evidence.due import run_due
+
+    with _exits():
+        project = _project(config)
+        places = [project.district(district)] if district else project.config.districts
+        for place in places:
+            found = run_due(project, place.id, told=lambda step: typer.echo(step, err=True))
+            typer.echo(
+                f"{place.id}: {len(found.ran)} run, {len(found.unchanged)} unchanged, {len(found.waiting)} waiting for "
+                f"their outcome, {len(found.refused)} could not run"
+            )
+            for short, why in found.refused.items():
+                typer.echo(f"  {short}: {why}")
+
+
 @study_app.command("show")
 def show_command(identifier: IdArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """A study's plan and its newest result, every figure.

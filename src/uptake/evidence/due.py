@@ -10,7 +10,7 @@ from datetime import date
 from uptake.errors import UptakeError
 from uptake.evidence import store
 from uptake.evidence.marts import read_marts
-from uptake.evidence.run import run_study
+from uptake.evidence.run import Told, run_study
 from uptake.project import Project
 from uptake.warehouse.publish import current_snapshot
 
@@ -28,8 +28,10 @@ class DueSummary:
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
-def run_due(project: Project, district_id: str) -> DueSummary:
+def run_due(project: Project, district_id: str, told: Told = _log.info) -> DueSummary:
     """Run every due study of the district on the snapshot that is up, and put the results on record.
+
+    told: hears which study of how many is looked at.
 
     Due: the last day of the plan's outcome is complete in the snapshot, and no result on just these rows is on record.
     A snapshot is published many times a day and changes few studies, so it is the study's own rows that are compared.
@@ -38,7 +40,9 @@ def run_due(project: Project, district_id: str) -> DueSummary:
     snapshot = current_snapshot(project, district_id)
     through = snapshot.manifest.get("data_complete_through") if snapshot else None
     ran, unchanged, waiting, refused = [], [], [], {}
-    for study in store.all_studies(project.operations, district_id):
+    studies = store.all_studies(project.operations, district_id)
+    for number, study in enumerate(studies, start=1):
+        told(f"study {number} of {len(studies)}: {study.short} {study.plan.tool}")
         marts = study.plan.marts
         if through is None or marts is None or marts.outcome.ends_on > date.fromisoformat(str(through)[:10]):
             waiting.append(study.short)
