@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from dropped import NOW, drop
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,6 +82,17 @@ FORMATS: dict[str, dict[str, Any]] = {
     "cloudflare-gateway-http": {},
     "cloudflare-gateway-dns": {},
     "zscaler-web": {"time_zone": "America/Chicago"},
+    "export": {
+        "headers": {
+            "time": ["Date"],
+            "user": ["E-mail"],
+            "url": ["URL", "Site"],
+            "action": ["Status"],
+            "category": ["Category"],
+        },
+        "time_formats": ["%m/%d/%Y %I:%M %p"],
+        "time_zone": "America/Chicago",
+    },
 }
 
 
@@ -327,6 +339,59 @@ def test_a_file_without_any_record_is_refused(tmp_path: Path) -> None:
     assert reasons(batch) == ["unreadable"] and batch.note
 
 
+# ---- exports --------------------------------------------------------------------------------------------------------
+
+REPORT = (
+    "Activity report for Maple",
+    "",
+    "Date,Name,E-mail,IP,Site,Search,Status,Category",
+    "02/03/2026 09:00 AM,Zoe Lind,zoe.lind@maple.example,10.1.2.3,https://mathgym.example/a?q=1,"
+    '"how, why",Allowed,Games',
+    '02/03/2026 09:01 AM,Zoe Lind,zoe.lind@maple.example,10.1.2.3,bad.example,,Blocked,"Games,Chat"',
+    "soon,Zoe Lind,zoe.lind@maple.example,10.1.2.3,bad.example,,Blocked,Games",
+)
+TEMPLATES = sorted((Path(__file__).parents[2] / "examples" / "web-filters").glob("*.yaml"))
+
+
+def test_an_export_is_read_by_its_titles_and_nothing_else_of_it(tmp_path: Path) -> None:
+    drop(tmp_path / "drop", "a.csv", "\n".join(REPORT) + "\n")
+    batch, note = take(opened(tmp_path, "export"))
+    assert note.note == "a.csv: 2 lines were left out. They are the header, and what stands above it."
+    first, second = batch.table.to_pylist()
+    assert (first["time"], first["user"], first["url"]) == (
+        AT,
+        "zoe.lind@maple.example",
+        "https://mathgym.example/a?q=1",
+    )
+    assert (second["url"], second["action"], second["categories"]) == ("bad.example", "Blocked", ["Games", "Chat"])
+    assert not [text for text in ("Zoe Lind", "how, why", "10.1.2.3") if text in str([first, second])]
+    assert reasons(batch) == ["not_timestamp"] and batch.unknown == {}
+
+
+def test_an_export_with_other_titles_is_refused_and_says_which_it_wants(tmp_path: Path) -> None:
+    drop(tmp_path / "drop", "a.csv", "When,Who\n1,2\n")
+    (batch,) = take(opened(tmp_path, "export"))
+    assert reasons(batch) == ["changed_header"]
+    assert batch.note and "has the titles time: date; url: site or url" in batch.note
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_the_templates_of_filters_without_a_public_format(tmp_path: Path, path: Path) -> None:
+    entry = yaml.safe_load(path.read_text()) | {"folder": tmp_path / "drop"}
+    assert "TEMPLATE, to be confirmed on the first file" in path.read_text()
+    titles = {name: known[0] for name, known in entry["headers"].items()}
+    values = {"time": "02/03/2026 09:00:00 AM", "user": "zoe.lind@maple.example", "url": "mathgym.example/a"}
+    line = ",".join(values.get(name, "Allowed") for name in titles)
+    drop(tmp_path / "drop", "a.csv", f"{','.join(titles.values())}\n{line}\n")
+    source = FilterLog(FilterLogSettings.model_validate(entry), None)
+    source.settle(Home(tmp_path, KEY))
+    assert row(take(source)[0])["time"] == AT
+
+
+def test_there_is_a_template_for_each_of_them() -> None:
+    assert [path.stem for path in TEMPLATES] == ["goguardian", "lightspeed", "netref", "securly"]
+
+
 # ---- what holds for every format ------------------------------------------------------------------------------------
 
 
@@ -378,7 +443,7 @@ def test_who(text: str | None, domain: str | None, expected: tuple[str | None, s
     assert who(text, domain) == expected
 
 
-_GOOD = [DNS, proxy(), NATIVE, TUNNEL, COMBINED, panos(), json.dumps(CLOUDFLARE), json.dumps(ZSCALER)]
+_GOOD = [*REPORT[2:], DNS, proxy(), NATIVE, TUNNEL, COMBINED, panos(), json.dumps(CLOUDFLARE), json.dumps(ZSCALER)]
 _TEXT = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\x00\x1f\x1e\ufeff\ufffd"), min_size=1, max_size=60
 )
@@ -408,7 +473,7 @@ def test_every_line_is_a_row_a_reject_or_left_out(
     drop(folder / "drop", "a.log", "\n".join(lines) + "\n")
     batches = take(opened(folder, name))
     if any(
-        reject.reason in ("unknown_layout", "unreadable") and not batch.table.num_rows and batch.note
+        reject.reason in ("unknown_layout", "unreadable", "changed_header") and not batch.table.num_rows and batch.note
         for batch in batches
         for reject in batch.rejects
     ):
@@ -426,6 +491,7 @@ def test_every_line_is_a_row_a_reject_or_left_out(
         ({"format": "squid", "time_zone": "UTC"}, "time_zone: not for the format squid"),
         ({"format": "squid-csv", "columns": ["time", "user"]}, "columns names `time` and `url` at least"),
         ({"format": "squid-csv", "columns": ["time", "url", "url"]}, "columns names one twice"),
+        ({"format": "export", "time_zone": "UTC", "headers": {"time": ["T"]}}, "headers names `time` and `url`"),
         ({"format": "zscaler-web", "time_zone": "Mars"}, "'Mars' is not an IANA zone"),
     ],
 )

@@ -40,7 +40,7 @@ def usual_width(lines: Sequence[str], delimiter: str = ",") -> int:
     """How many fields most of the first lines have. 0 where there is no line that could be split."""
     widths: collections.Counter[int] = collections.Counter()
     for line in lines[:_FIRST_LINES]:
-        fields = _fields(line, delimiter)
+        fields = fields_of(line, delimiter)
         if fields is not None and len(fields) <= _WIDEST:
             widths[len(fields)] += 1
     return max(widths, key=lambda width: (widths[width], width), default=0)
@@ -96,7 +96,7 @@ def _one_by_one(lines: pa.Array, delimiter: str, width: int, wanted: Sequence[in
     places: list[int] = []
     faults: dict[int, str] = {}
     for place, line in enumerate(lines.to_pylist()):
-        fields = _fields(line, delimiter)
+        fields = fields_of(line, delimiter)
         if fields is None or len(fields) != width:
             faults[place] = "unclosed_quote" if fields is None else "wrong_column_count"
             continue
@@ -106,7 +106,8 @@ def _one_by_one(lines: pa.Array, delimiter: str, width: int, wanted: Sequence[in
     return Split(pa.table(columns, names=[str(place) for place in wanted]), pa.array(places, pa.int64()), faults)
 
 
-def _fields(line: str, delimiter: str) -> list[str] | None:
+def fields_of(line: str, delimiter: str) -> list[str] | None:
+    """The fields of one line; None where a quotation mark is not closed."""
     try:
         rows = list(csv.reader([line], delimiter=delimiter, strict=True))
     except csv.Error:

@@ -18,6 +18,7 @@ from uptake.sources.base import Home
 from uptake.sources.dropfolder.content import FileRefused, inspect
 from uptake.sources.dropfolder.readers import gzip_ends_early, read_lines
 from uptake.sources.filterlog.columns import one_array
+from uptake.sources.filterlog.export import Export
 from uptake.sources.filterlog.formats import LogFormat
 from uptake.sources.filterlog.paloalto import LAYOUTS, PaloAlto
 from uptake.sources.filterlog.squid import COLUMNS, SquidCsv, SquidLog
@@ -36,6 +37,7 @@ _OWN_KEYS = {
     "cloudflare-gateway-http": set(),
     "cloudflare-gateway-dns": set(),
     "zscaler-web": {"time_zone"},
+    "export": {"headers", "time_formats", "time_zone", "user_domain"},
 }
 _NEEDED = {
     "umbrella-dns": {"schema_version"},
@@ -43,6 +45,7 @@ _NEEDED = {
     "squid-csv": {"columns"},
     "paloalto-url": {"schema_version", "time_zone"},
     "zscaler-web": {"time_zone"},
+    "export": {"headers", "time_zone"},
 }
 
 
@@ -51,6 +54,7 @@ class FilterLogSettings(FolderSettings):
 
     schema_version: of Umbrella's export (5 to 17), or of PAN-OS ("10.1").
     columns, delimiter: of a district's own Squid format, what stands in each place.
+    headers, time_formats: of an export, the titles that a column is known by, and how it writes its times.
     time_zone: of times that do not say theirs. user_domain: what follows the @ of an account that stands alone.
     """
 
@@ -65,10 +69,13 @@ class FilterLogSettings(FolderSettings):
         "cloudflare-gateway-http",
         "cloudflare-gateway-dns",
         "zscaler-web",
+        "export",
     ]
     files: tuple[str, ...] = ()
     schema_version: int | str | None = None
     columns: tuple[str, ...] = ()
+    headers: Mapping[Literal["time", "user", "url", "host", "action", "category"], tuple[str, ...]] = {}
+    time_formats: tuple[str, ...] = ()
     delimiter: Annotated[str, Key(min_length=1, max_length=1)] = ","
     time_zone: str = "UTC"
     user_domain: Annotated[str, Key(pattern=r"^[a-z0-9.-]+\.[a-z]{2,}$")] | None = None
@@ -103,6 +110,8 @@ class FilterLogSettings(FolderSettings):
             raise ValueError(f"schema_version {self.schema_version} is unknown; known, in quotes: {', '.join(LAYOUTS)}")
         if self.format == "squid-csv" and not {"time", "url"} <= set(self.columns):
             raise ValueError(f"columns names `time` and `url` at least; read are: {', '.join(COLUMNS)}")
+        if self.format == "export" and not {"time", "url"} <= self.headers.keys():
+            raise ValueError("headers names `time` and `url` at least")
         if len(read := [name for name in self.columns if name in COLUMNS]) != len(set(read)):
             raise ValueError("columns names one twice")
         return self
@@ -118,6 +127,8 @@ class FilterLogSettings(FolderSettings):
                 return SquidCsv(self.columns, self.delimiter, self.time_zone, domain)
             case "paloalto-url":
                 return PaloAlto(str(version), self.time_zone, domain)
+            case "export":
+                return Export(dict(self.headers.items()), self.time_formats, self.time_zone, domain)
             case _:
                 return VendorJson(self.format, self.time_zone)
 
