@@ -170,6 +170,17 @@ def test_values_come_from_the_environment(write, tmp_path: Path, monkeypatch) ->
     assert isinstance(registers, DropFolderSettings) and registers.folder == tmp_path / "d" / "e"
 
 
+def test_a_folder_may_be_an_address_and_its_known_hosts_a_file(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    address = "folder: sftp://files.example:2222/out/x\n        connection: files\n        known_hosts: hosts"
+    text = GOOD.replace("folder: drop", address)
+    assert f"there is no file {tmp_path / 'hosts'}" in complaint(write(text))
+    (tmp_path / "hosts").write_text("")
+    registers = load_config(write(text)).district("lakeside").source("registers")
+    assert isinstance(registers, DropFolderSettings)
+    assert (registers.folder, registers.known_hosts) == ("sftp://files.example:2222/out/x", tmp_path / "hosts")
+    assert "a password does not belong" in complaint(write(text.replace("sftp://", "sftp://me:hush@")))
+
+
 def test_a_password_may_come_from_the_environment(write, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("SECRET", "hush")
     text = "operations_url: postgresql://uptake:${SECRET}@db/uptake\n" + GOOD

@@ -482,6 +482,19 @@ def test_every_line_is_a_row_a_reject_or_left_out(
     assert sum(batch.pulled for batch in batches) + left_out == len(lines)
 
 
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=40, deadline=None)
+@given(content=st.binary(max_size=400), ending=st.sampled_from([".log", ".log.gz"]))
+def test_no_bytes_break_a_pull(
+    tmp_path_factory: pytest.TempPathFactory, name: str, content: bytes, ending: str
+) -> None:
+    folder = tmp_path_factory.mktemp("log")
+    drop(folder / "drop", f"a{ending}", content)
+    batches = take(opened(folder, name))
+    assert all(batch.table.schema == batches[0].table.schema for batch in batches)
+    assert all(reject.reason for batch in batches for reject in batch.rejects)
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [

@@ -201,6 +201,13 @@ def test_a_new_file_is_fetched_once_for_its_look_and_its_reading(far: Remote) ->
     assert far.line.passed < 1.5 * len(body)
 
 
+def test_an_empty_file_is_refused_and_not_waited_for(far: Remote) -> None:
+    far.put("a.csv", b"")
+    with far.source() as source:
+        (batch,) = take(source).values()
+    assert [reject.reason for reject in batch.rejects] == ["empty"]
+
+
 def test_what_was_fetched_is_private(far: Remote) -> None:
     far.put("a.csv", ROW)
     with far.source() as source:

@@ -217,7 +217,10 @@ class FilterLog:
             has_looked, left_out = False, 0
             for table, rejects in read_lines(text):
                 lines = one_array(table.column("0"))
-                if not has_looked and len(lines):
+                if not len(lines):
+                    yield Batch(self._format.resource.schema.empty_table(), rejects)
+                    continue
+                if not has_looked:
                     self._format.look(lines.slice(0, _FIRST_LINES).to_pylist())
                     has_looked = True
                 damaged = list[Reject]()
