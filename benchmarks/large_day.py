@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -81,7 +82,7 @@ def run(root: Path, options: argparse.Namespace) -> list[Line]:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         seconds: dict[str, float] = {}
         by_hand = 0.0
-        peak = 0
+        peak, cpu = 0, 0.0
         for district in project.config.districts:
             pipeline.pull(project, district.id, "sis", resources=ROSTER)
             pipeline.pull(project, district.id, "registers")
@@ -92,18 +93,21 @@ def run(root: Path, options: argparse.Namespace) -> list[Line]:
             say(f"{district.id}: {events:,} events landed in {time.perf_counter() - started:.1f} s")
             del pieces
             for stage in STAGES:
-                took, memory = timed(stage, district)
-                seconds[stage] = seconds.get(stage, 0.0) + took
-                peak = max(peak, memory)
-                say(f"{district.id}: {stage} {took:.1f} s, {memory / 2**20:.2f} GiB")
-            took = hand_written(project, district)
-            by_hand += took
-            say(f"{district.id}: the same fact by one query {took:.1f} s")
+                took = timed(stage, district)
+                seconds[stage] = seconds.get(stage, 0.0) + took.seconds
+                cpu += took.cpu
+                peak = max(peak, took.peak)
+                say(
+                    f"{district.id}: {stage} {took.seconds:.1f} s, {took.cpu:.1f} s of CPU, {took.peak / 2**20:.2f} GiB"
+                )
+            query = hand_written(project, district)
+            by_hand += query
+            say(f"{district.id}: the same fact by one query {query:.1f} s")
     whole = sum(seconds.values())
     stages = ", ".join(f"{stage} {took:.0f}" for stage, took in seconds.items())
     events = options.students * options.districts * options.per_student
     return [
-        Line(f"{events / 1e6:.0f} M events, landed -> published ({stages})", f"{whole:.0f} s", "120 s", None,
+        Line(f"{events / 1e6:.0f} M events, published ({stages}; CPU {cpu:.0f})", f"{whole:.0f} s", "120 s", None,
              "at most 120 s", whole <= 120),
         Line("of that, the build against one query for the same fact", f"{seconds['build']:.0f} s", f"{by_hand:.0f} s",
              seconds["build"] / by_hand, "at most 1.5", seconds["build"] / by_hand <= 1.5),
@@ -131,17 +135,27 @@ import json, os, subprocess, sys, time
 started = time.perf_counter()
 process = subprocess.Popen([sys.executable, "-c", "from uptake.cli import main; main()", *sys.argv[1:]], stdout=2)
 _, status, usage = os.wait4(process.pid, 0)
-print(json.dumps([os.waitstatus_to_exitcode(status), time.perf_counter() - started, usage.ru_maxrss]))
+cpu = usage.ru_utime + usage.ru_stime
+print(json.dumps([os.waitstatus_to_exitcode(status), time.perf_counter() - started, usage.ru_maxrss, cpu]))
 """
 
 
-def timed(stage: str, district: District) -> tuple[float, int]:
-    """Seconds and peak memory (KiB) of one command, with what it starts."""
+class Timed(NamedTuple):
+    """peak: memory of the largest process, KiB. cpu: seconds of all cores, which other work of the machine changes
+    least."""
+
+    seconds: float
+    peak: int
+    cpu: float
+
+
+def timed(stage: str, district: District) -> Timed:
+    """What one command took, with what it starts."""
     command = [sys.executable, "-c", STAGE, stage, "--district", district.id]
-    code, seconds, peak = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    code, *took = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     if code:
         raise SystemExit(f"{stage} of {district.id} failed")
-    return seconds, peak
+    return Timed(*took)
 
 
 def land_pieces(project: Project, district: District, pieces: dict[str, pa.Table], *, now: datetime) -> int:

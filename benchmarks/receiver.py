@@ -30,7 +30,7 @@ import httpx
 import orjson
 import pyarrow.parquet as pq
 
-from benchmarks.report import Line, machine
+from benchmarks.report import Line, keep, machine
 from uptake import pipeline
 from uptake.landing import ledger
 from uptake.project import Project
@@ -359,6 +359,7 @@ def measure(load: Load, connections: int, seconds: float) -> list[Line]:
 
 
 def show(lines: list[Line]) -> None:
+    keep(lines)
     print(machine())
     for line in lines:
         ratio = f", ratio {line.ratio:.2f}" if line.ratio is not None else ""

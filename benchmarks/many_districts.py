@@ -1,0 +1,165 @@
+"""A hundred districts in one installation: how many DAGs, how long Airflow takes to read them, how large the ledger is.
+
+    python -m benchmarks.many_districts [--districts 100]
+
+Real Airflow on SQLite: `airflow dags reserialize` reads every file and writes all DAGs to its database, `airflow dags
+list` shows them; a task's start reads its own file for one DAG. The ledger's size is that of what one landed window
+leaves (a pull, a file, an outcome, a freshness record), measured, times the windows of a school year of the demo's
+sources: OneRoster's resources each ten minutes, the others each two, a segment each five seconds of school.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import yaml
+from sqlalchemy import text
+
+from benchmarks.report import Line, show
+from uptake.operations.models import Freshness, LandedFile, Outcome, Pull
+from uptake.operations.session import open_engine, writing
+from uptake.sandbox.demo import CATALOGUE, CONFIG, demo_file
+
+ROOT = Path(__file__).resolve().parents[1]
+AIRFLOW = Path(sys.executable).parent / "airflow"
+ROWS = 20_000
+SCHOOL_DAYS, SCHOOL_HOURS = 180, 8
+WINDOWS_A_DAY = (
+    24 * 6 * 8 + 24 * 30 * 2 + SCHOOL_HOURS * 720
+)  # eight resources of the roster; two event feeds; segments
+PARSE_ONE = "from airflow.dag_processing.dagbag import DagBag; import sys; DagBag(sys.argv[1])"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--districts", type=int, default=100)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="uptake-many-districts-") as folder:
+        show(measured(Path(folder), options.districts))
+
+
+def measured(root: Path, districts: int) -> list[Line]:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
+        "UPTAKE_CONFIG": str(config_of(root, districts)),
+        "AIRFLOW_HOME": str(root / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+    }
+    run([AIRFLOW, "db", "migrate"], environment)
+    whole = run([AIRFLOW, "dags", "reserialize"], environment)
+    listed = run([AIRFLOW, "dags", "list", "-o", "plain"], environment)
+    dags = sum(line.split()[0].count("__") > 0 for line in listed.said.splitlines() if line.strip())
+    nothing = run([sys.executable, "-c", "import airflow.dag_processing.dagbag"], environment).cpu
+    files = {
+        path.name: run([sys.executable, "-c", PARSE_ONE, path], environment).cpu - nothing
+        for path in sorted((ROOT / "dags").glob("*.py"))
+        if path.name != "dag_support.py"
+    }
+    slowest = max(files, key=files.__getitem__)
+    one = run([sys.executable, "-c", "from uptake.project import Project; Project.load()"], environment)
+    bytes_a_window = ledger_bytes(root)
+    year = bytes_a_window * WINDOWS_A_DAY * SCHOOL_DAYS
+    return [
+        Line(f"DAGs of {districts} districts with 5 sources each", str(dags), f"{9 * districts} expected", None, "all",
+             dags == 9 * districts),
+        Line("Airflow reads all of them and writes them to its database", f"{whole.seconds:.0f} s",
+             f"CPU {whole.cpu:.0f} s", None, "at most 120 s", whole.seconds <= 120),
+        Line(f"the slowest file, {slowest}, of {len(files)}", f"{files[slowest]:.1f} s of CPU",
+             "30 s, Airflow's own limit", None, "at most 30", files[slowest] <= 30),
+        Line("configuration of all districts read, as each task does at its start", f"{one.cpu:.1f} s of CPU", "2 s",
+             None, "at most 2", one.cpu <= 2),
+        Line(f"ledger of one district and school year, {WINDOWS_A_DAY:,} windows a day", f"{year / 2**30:.2f} GiB",
+             f"{bytes_a_window:.0f} bytes a window", None, "at most 1", year <= 2**30),
+    ]  # fmt: skip
+
+
+def config_of(root: Path, districts: int) -> Path:
+    (root / CATALOGUE).write_bytes(demo_file(CATALOGUE))
+    settings = yaml.safe_load(demo_file(CONFIG))
+    first = settings["districts"][0]
+    settings["state_dir"] = str(root / "var")
+    settings["districts"] = [
+        first | {"id": f"district{number:03d}", "name": f"District {number}"} for number in range(districts)
+    ]
+    path = root / "uptake.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+class Done(NamedTuple):
+    """cpu: seconds of a command and of all that it started. said: its output."""
+
+    seconds: float
+    cpu: float
+    said: str
+
+
+def run(command: list[str | Path], environment: dict[str, str]) -> Done:
+    before, began = psutil.Process().cpu_times(), time.monotonic()
+    done = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{command} failed: {done.stderr[-2000:]}")
+    after = psutil.Process().cpu_times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return Done(time.monotonic() - began, cpu, done.stdout)
+
+
+def ledger_bytes(root: Path) -> float:
+    """Of what one landed window leaves in the operations database, indexes included."""
+    path = root / "operations.db"
+    engine = open_engine(f"sqlite:///{path}")
+    now = datetime.now(UTC)
+    place = {"district": "district000", "source": "gateway", "resource": "gateway_http"}
+    empty = path.stat().st_size
+    with writing(engine) as session:
+        for number in range(ROWS):
+            token = f"segment-20260414T1500{number:010d}Z-{number:08x}"
+            run_id = f"asset_triggered__2026-04-14T15:00:00.{number:06d}+00:00_Ab3dEf9h"
+            session.add(
+                Pull(
+                    **place,
+                    run_id=run_id,
+                    mode="incremental",
+                    status="good",
+                    started_at=now,
+                    until=now,
+                    finished_at=now,
+                )
+            )
+            session.add(
+                LandedFile(
+                    **place, run_id=run_id, namespace="logpush", window_token=token, window_mode="file",
+                    path=f"district=district000/source=gateway/resource=gateway_http/day=2026-04-14/{token}.0123456789abcdef.parquet",
+                    content_hash=f"{number:064x}", row_count=3500, byte_count=200_000, landed_at=now,
+                )
+            )  # fmt: skip
+            session.add(
+                Outcome(
+                    **place, run_id=run_id, step="land", status="good", at=now, seconds=0.1, window_token=token,
+                    rows_in=3500, rows_out=3500, rows_quarantined=0,
+                )
+            )  # fmt: skip
+            session.add(
+                Freshness(
+                    **place, snapshot_id="20260414T150000-000000", landed_file_id=number + 1, row_count=3500,
+                    basis="received", since_at=now, landed_at=now, published_at=now,
+                )
+            )  # fmt: skip
+    engine.dispose()
+    with open_engine(f"sqlite:///{path}").connect() as connection:
+        connection.execute(text("pragma wal_checkpoint(truncate)"))
+    return (path.stat().st_size - empty) / ROWS
+
+
+if __name__ == "__main__":
+    main()
