@@ -111,8 +111,10 @@ def measure(root: Path, students: int, per_student: int, days: Sequence[int], ba
         found, held = [], 0
         for wanted in days:
             for back in range(held + 1, wanted + 1):
-                day = LargeDay(sandbox.district, TODAY - timedelta(days=back), per_student=per_student)
-                land_pieces(project, district, dict(day.pieces(minutes=24 * 60)), now=NOW)
+                on = TODAY - timedelta(days=back)
+                pieces = LargeDay(sandbox.district, on, per_student=per_student).pieces(minutes=24 * 60)
+                # What arrived on the days after is theirs by its name, and would take the place of what they landed.
+                land_pieces(project, district, {f"{on}-{name}": piece for name, piece in pieces}, now=NOW)
             held = wanted
             history_seconds = sum(timed(stage, district).seconds for stage in STAGES)
             took: dict[str, list[float]] = {stage: [] for stage in STAGES}
