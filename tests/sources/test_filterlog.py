@@ -15,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from uptake import pipeline
 from uptake.contracts import Batch
+from uptake.project import Project
 from uptake.sources.base import Home
 from uptake.sources.filterlog import FilterLog, FilterLogSettings
 from uptake.sources.filterlog.people import who
@@ -513,3 +515,40 @@ def test_a_wrong_setting_is_one_clear_line(tmp_path: Path, entry: dict[str, Any]
         FilterLogSettings.model_validate({"name": "logs", "kind": "filterlog", "folder": tmp_path} | entry)
     (problem,) = caught.value.errors()
     assert message in problem["msg"]
+
+
+CONFIG = """
+state_dir: state
+districts:
+  - id: maple
+    name: Maple
+    time_zone: America/Chicago
+    calendar: {school_years: [{name: 2025-26, starts_on: 2025-08-18, ends_on: 2026-06-05}]}
+    sources:
+      - {name: dns, kind: filterlog, format: umbrella-dns, schema_version: 10, folder: dns}
+      - {name: web, kind: filterlog, format: umbrella-proxy, schema_version: 13, folder: web}
+      - {name: squid, kind: filterlog, format: squid, folder: squid}
+"""
+
+
+PERSONAL = (b"zoe", b"lind", b"10.1.2.3", b"24.123", b"mozilla", b"who=", b"/class")
+
+
+def test_nothing_personal_of_a_log_reaches_the_disk_in_clear(tmp_path: Path) -> None:
+    drop(tmp_path / "dns", "a.csv.gz", "\n".join([DNS, DNS + ',"zoe extra"', DNS.replace("15:00", "25:00")]) + "\n")
+    drop(tmp_path / "web", "a.csv.gz", proxy(f1="Zoe Lind (zoe.lind@maple.example)", f21="AD Users") + "\n")
+    drop(tmp_path / "squid", "access.log", NATIVE + "\nbroken zlind 10.1.2.3\n")
+    (tmp_path / "uptake.yaml").write_text(CONFIG)
+    project = Project.load(tmp_path / "uptake.yaml")
+    counts = {name: pipeline.pull(project, "maple", name).counts() for name in ("dns", "web", "squid")}
+    assert {name: (of["pulled"], of["landed"], of["quarantined"]) for name, of in counts.items()} == {
+        "dns": (3, 1, 2),
+        "web": (1, 1, 0),
+        "squid": (2, 1, 1),
+    }
+    files = [path for folder in (project.lake, project.quarantine) for path in folder.rglob("*") if path.is_file()]
+    assert len(files) >= 5
+    for path in files:
+        content = path.read_bytes().lower()
+        assert [text for text in PERSONAL if text in content] == [], path
+    assert pipeline.pull(project, "maple", "dns").counts()["pulled"] == 0  # each file once
