@@ -24,6 +24,7 @@ from rich.table import Table
 
 from uptake.errors import CheckError, ConfigError, TransientError, UptakeError
 from uptake.evidence.cli import study_app
+from uptake.sources.cli import sources_app
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -65,6 +66,7 @@ registers_app = typer.Typer(
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(registers_app, name="registers")
 app.add_typer(study_app, name="study")
+app.add_typer(sources_app, name="sources")
 out = Console()
 err = Console(stderr=True)
 

@@ -51,7 +51,9 @@ def time_zones() -> frozenset[str]:
 class SourceSettings(Settings):
     """What every source entry has. Each kind adds its own keys (see `uptake.sources.registry`).
 
-    published_within_seconds: the goal from a row's coming in to the page that shows it; None is the kind's own.
+    name: of the source in its district, in small letters. kind: which of the kinds it is. connection: name of the
+    credential, an Airflow connection or AIRFLOW_CONN_<NAME> in the environment. pull_every_minutes: how often it is
+    pulled. published_within_seconds: the goal from a row's coming in to the page that shows it; None is the kind's own.
     """
 
     name: Identifier

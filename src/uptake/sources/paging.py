@@ -11,7 +11,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -27,6 +28,18 @@ from uptake.sources.http import Answer, HttpClient, shown
 T = TypeVar("T")
 
 _REPEATS = 3
+_few: ContextVar[int | None] = ContextVar("few", default=None)
+
+
+@contextmanager
+def few_rows(rows: int) -> Iterator[None]:
+    """Inside, a walk gives out what it has as soon as it has so many rows, and does not run ahead: who looks at the
+    first rows only, and then leaves, asks the vendor for no more pages than those."""
+    token = _few.set(rows)
+    try:
+        yield
+    finally:
+        _few.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +181,7 @@ def gathered(pages: Iterable[Page], rows: int) -> Iterator[Page]:
 
     The total is the last one that was given.
     """
+    rows = min(rows, _few.get() or rows)
     held: list[list[Any] | Rows] = []
     count, total = 0, None
     for page in pages:
@@ -190,6 +204,9 @@ def ahead(items: Iterable[T], depth: int = 4) -> Iterator[T]:
     One request is under way at a time, as before. An error comes out where its item would have. Leaving early stops
     the thread before its next item.
     """
+    if _few.get() is not None:
+        yield from items
+        return
     ready: queue.Queue[Any] = queue.Queue(maxsize=depth)
     left = threading.Event()
 

@@ -97,7 +97,7 @@ def ends_early(path: Path, mapping: Mapping) -> bool:
         kind = format_of(path, mapping)
         if kind in ("csv", "ndjson"):
             return gzip_ends_early(path)
-        with _plain_file(path) as plain:
+        with plain_file(path) as plain:
             return not zipfile.is_zipfile(plain) if kind == "xlsx" else not _has_parquet_end(plain)
     except FileRefused as refusal:
         return refusal.ends_early
@@ -415,7 +415,7 @@ def _quoted(name: str) -> str:
 
 
 def _read_xlsx(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
-    with _plain_file(path) as file:
+    with plain_file(path) as file:
         if not zipfile.is_zipfile(file):
             raise FileRefused("truncated", "the workbook's end is missing, or it is no workbook", ends_early=True)
         file.seek(0)
@@ -436,7 +436,7 @@ def _sheet_rows(file: BinaryIO, mapping: Mapping) -> Iterator[TextBatch]:
     sheet = workbook[mapping.sheet] if mapping.sheet is not None else workbook.worksheets[0]
     sheet.reset_dimensions()  # what some writers say of a sheet's size is wrong
     rows = itertools.islice(sheet.iter_rows(values_only=True), mapping.skip_lines, None)
-    titles = next((_titles(row) for row in rows if any(cell is not None for cell in row)), None)
+    titles = next((titles_of_row(row) for row in rows if any(cell is not None for cell in row)), None)
     if titles is None:
         raise FileRefused("empty", "there is no header row")
     names = match_header(mapping, titles).names
@@ -447,7 +447,8 @@ def _sheet_rows(file: BinaryIO, mapping: Mapping) -> Iterator[TextBatch]:
         yield _sheet_batch(chunk, names, has_comma)
 
 
-def _titles(row: Sequence[Any]) -> list[str]:
+def titles_of_row(row: Sequence[Any]) -> list[str]:
+    """A sheet's header row, without the empty cells at its end."""
     titles = ["" if cell is None else str(cell) for cell in row]
     while titles and not titles[-1].strip():
         titles.pop()
@@ -488,7 +489,7 @@ def as_text(value: Any, has_comma: bool = False) -> str | None:
 
 
 def _read_parquet(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
-    with _plain_file(path) as file:
+    with plain_file(path) as file:
         if not _has_parquet_end(file):
             raise FileRefused("truncated", "the Parquet file's end is missing, or it is none", ends_early=True)
         try:
@@ -516,7 +517,7 @@ def _as_text(column: pa.Array, name: str | None, has_comma: bool) -> pa.Array:
     return pc.replace_substring(text, ".", ",") if has_comma and not pa.types.is_string(kind) else text
 
 
-def _plain_file(path: Path) -> BinaryIO:
+def plain_file(path: Path) -> BinaryIO:
     """A file that one can seek in, unzipped where it is gzipped."""
     with path.open("rb") as file:
         is_gzip = file.read(len(GZIP)) == GZIP

@@ -74,6 +74,8 @@ class DropFolderSettings(FolderSettings):
 
 
 class DropFolder:
+    """Files in a folder, each read by the mapping that describes it."""
+
     kind: ClassVar[str] = "dropfolder"
     settings_model: ClassVar[type[SourceSettings]] = DropFolderSettings
     needs_credential: ClassVar[bool] = False

@@ -65,12 +65,13 @@ class _Noted(BaseModel):
 
 
 class OneRosterFiles:
-    """Each file of a list is the whole list or, where the manifest says so, a change to it."""
+    """A roster as OneRoster or School Data Sync files: each the whole list or, where the manifest says so, a change."""
 
     kind: ClassVar[str] = "oneroster_csv"
     namespace: ClassVar[str] = NAMESPACE
     settings_model: ClassVar[type[SourceSettings]] = OneRosterFilesSettings
     needs_credential: ClassVar[bool] = False
+    declared: ClassVar[Mapping[str, Resource]] = RESOURCES
 
     def __init__(self, settings: SourceSettings, credential: Credential | None) -> None:
         if not isinstance(settings, OneRosterFilesSettings):

@@ -28,7 +28,7 @@ FORMATS = {
 
 
 class LogpushSettings(PushedSettings):
-    """time_zone: of times that do not say theirs (Zscaler's), as the feed was set up."""
+    """format: of which product's log. time_zone: of times that do not say theirs (Zscaler's), as its feed is set up."""
 
     kind: Literal["logpush"] = "logpush"
     format: Literal["cloudflare-gateway-http", "cloudflare-gateway-dns", "zscaler-web"]
