@@ -213,7 +213,7 @@ def test_a_file_too_large_to_hold_is_read_twice_and_comes_out_the_same(
         looks.append(path)
         return read_text(path, mapping)
 
-    monkeypatch.setattr("uptake.sources.dropfolder.source.read_text", counted)
+    monkeypatch.setattr("uptake.sources.dropfolder.readers.read_text", counted)
     rows = "".join(f"{n},José,{n}\n" for n in range(1000)) + "1000,cut\n"
     for place, encoding in enumerate(("utf-8", "utf-16", "cp1252")):
         batch = take_one(tmp_path / str(place), "a.csv.gz", f"Id,Who,Minutes\n{rows}".encode(encoding))
@@ -334,6 +334,13 @@ def test_parquet(tmp_path: Path, ending: str) -> None:
     content = gzip.compress(out.getvalue(), mtime=0) if ending else out.getvalue()
     batch = take_one(tmp_path, f"a.parquet{ending}", content, **TYPED)
     assert (batch.rejects, batch.table.to_pydict()) == ([], EXPECTED)
+
+
+def test_a_parquet_file_whose_titles_are_no_text_is_refused(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"Id": ["1"], "Who": ["a"], "Minutes": [1.0]}), out)
+    damaged = out.getvalue().replace(b"Who", b"W\x80o")
+    assert refusal(take_one(tmp_path, "a.parquet", damaged, format="auto"))[0] == "unreadable"
 
 
 def test_nested_parquet_is_refused(tmp_path: Path) -> None:

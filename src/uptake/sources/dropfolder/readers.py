@@ -501,7 +501,7 @@ def _read_parquet(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
                     _as_text(column, name, name in commas) for column, name in zip(batch.columns, names, strict=True)
                 ]
                 yield _named(pa.table(columns, names=[str(place) for place in range(len(names))]), names, [])
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise FileRefused("unreadable", f"the Parquet file cannot be read ({type(error).__name__})") from error
 
 
