@@ -29,7 +29,7 @@ from uptake.operations.models import Outcome
 from uptake.project import CONFIG_VARIABLE, Project
 from uptake.receiver import keys
 from uptake.sandbox.credentials import connection_environment
-from uptake.sandbox.demo import CONFIG, write_demo
+from uptake.sandbox.demo import CONFIG, STUDIES, demo_file, write_demo
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -228,6 +228,16 @@ def import_pools(processes: Processes, file: Path) -> None:
     beside.replace(file)
 
 
+def run_studies(processes: Processes, folder: Path) -> None:
+    """Plan the district's two studies, run what is due; the next snapshot shows them. Nothing is due a second time."""
+    folder.mkdir(exist_ok=True)
+    for name in STUDIES:
+        (folder / name).write_bytes(demo_file(name))
+        processes.run("studies", BIN / "uptake", "study", "plan", folder / name)
+    processes.run("studies", BIN / "uptake", "study", "due")
+    say("Two studies are on record; the next snapshot shows them on Impact and Value.")
+
+
 def last_outcome(project: Project) -> int:
     with project.operations.connect() as connection:
         return connection.execute(select(Outcome.id).order_by(Outcome.id.desc()).limit(1)).scalar() or 0
@@ -361,6 +371,7 @@ def main() -> None:
         )
         if arguments.until_published:
             return
+        run_studies(processes, state / "studies")
         published = pointer.read_text()
         while (name := processes.ended()) is None:
             time.sleep(2)

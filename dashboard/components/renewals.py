@@ -44,7 +44,7 @@ def show(context: Context, top: Any, rows: pd.DataFrame, *, ahead_days: int, due
         charts.deadlines(drawn, today=today, states=contracts.STATES),
         alt_text="Timeline of the last day to decide on each contract",
     )
-    st.subheader("Renewals, the next decision first", anchor=False)
+    st.subheader("Renewals, the earliest last day first", anchor=False)
     listed = ahead.assign(
         unless=[contracts.unless_decided(row) for row in records],
         notice=[contracts.notice(row) for row in records],
@@ -110,7 +110,7 @@ def _columns(today: Any) -> list[Column]:
         columns.words_of("renewal_on", "Renews on", words.day),
         Column("notice", "Notice", text),
         columns.money("price", "Price"),
-        Column("use", "Use", text, width=240),
+        Column("use", "Use", text, width=310),
         Column("advice", "What to do", text, width=420),
         columns.name("vendor_name", "Vendor"),
     ]

@@ -242,11 +242,12 @@ def _steps(tools: pd.DataFrame, drawn: pd.DataFrame, currency: str) -> list[str]
         "bought. Users did worse than they would have without it."
         for row in _records(drawn[drawn["kind"] == LOSS])
     ]
-    unknown = tools[(~tools["is_drawn"]) & tools["why"].str.startswith("no study")].sort_values("cost_likely")
+    is_unknown = tools["why"].str.startswith("no study") & (tools["no_users_reason"] != "no_use")
+    unknown = tools[is_unknown].sort_values("cost_likely")
     if not unknown.empty:
         dearest = unknown.iloc[-1]
         steps.append(
-            f"Plan a study of {dearest['tool_name']} first: of the tools that nobody has studied it costs most, "
+            f"Plan a study of {dearest['tool_name']} first: of the tools in use without a study it costs most, "
             f"{words.money(dearest['cost_likely'], currency)} so far."
         )
     hidden = tools[tools["cost_low"] < tools["cost_high"]]

@@ -21,8 +21,10 @@ PAGES = {
     "adoption": "Which tools are our students using",
     "equity": "Who is being left out?",
     "value": "What do we get for what we pay?",
+    "value_effect": "What do we get for what we pay?",
     "quality": "Can we trust these numbers?",
 }
+ADDRESSES = {"home": "", "value_effect": "value?see=Cost+and+effect"}
 
 
 def main() -> int:
@@ -36,7 +38,7 @@ def main() -> int:
     }
     with tempfile.TemporaryDirectory() as profile, serving(environment) as address, browsing(Path(profile)) as driver:
         for page, title in PAGES.items():
-            driver.get(f"{address}/{'' if page == 'home' else page}")
+            driver.get(f"{address}/{ADDRESSES.get(page, page)}")
             wait_for_text(driver, title)
             wait_for_text(driver, "What to do next")
             time.sleep(2)  # the picture is drawn after the words

@@ -43,6 +43,7 @@ def test_a_tool_is_a_cross_of_two_intervals_or_it_is_not_drawn(look: Visit) -> N
     text = said(app).replace("\\", "")
     assert "**Canvas**: its study did not pass its checks" in text
     assert "**PhonicsPath**: no study of it has run" in text
+    assert "Plan a study of ScienceLab first" in text, "a tool that nobody uses needs no study"
     assert "Of 5 tools that we pay for, 2 have a study that can tell what it does for results" in text
     assert "ReadWell clearly brings a gain" in text and "4.0 to +11.8 percentile points" in text
 

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from uptake.catalogue import load_catalogue
 from uptake.config import load_config
 from uptake.credentials import from_environment
+from uptake.evidence.plan import read_plan
 from uptake.sandbox.cli import app
-from uptake.sandbox.demo import CATALOGUE, CONFIG, demo_file, write_demo
+from uptake.sandbox.demo import CATALOGUE, CONFIG, STUDIES, demo_file, write_demo
 from uptake.sandbox.district import SimulatedDistrict
 from uptake.sandbox.register import COLUMNS, INGREDIENT_COLUMNS, drop_ingredients, drop_register
 from uptake.sandbox.running import RunningSandbox
@@ -80,6 +81,16 @@ def test_the_register_of_contracts(tmp_path: Path) -> None:
     before = path.stat().st_mtime_ns
     assert drop_register(tmp_path, 1200).stat().st_mtime_ns == before, "an unchanged register is not written again"
     assert [found.name for found in path.parent.iterdir()] == [path.name]
+
+
+def test_the_demos_studies_are_of_the_two_tools_that_have_a_truth(tmp_path: Path) -> None:
+    truths = load_truths()
+    for name, truth in zip(STUDIES, (truths.effect, truths.no_effect), strict=True):
+        (tmp_path / name).write_bytes(demo_file(name))
+        plan = read_plan(tmp_path / name)
+        assert plan.marts is not None and plan.marts.district == "riverbend"
+        assert (plan.marts.use.tool, plan.marts.grades) == (truth.tool, truth.grades)
+        assert plan.marts.outcome.ends_on < truths.clock_starts_at.date(), "it is due from the first publication on"
 
 
 def test_the_register_of_ingredients(tmp_path: Path) -> None:

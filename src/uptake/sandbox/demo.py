@@ -1,4 +1,4 @@
-"""The demo district's own files, which come with the package: its configuration and its tool catalogue."""
+"""The demo district's own files, which come with the package: its configuration, its tool catalogue, its studies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 CONFIG, CATALOGUE = "uptake.yaml", "tools.csv"
+STUDIES = ("study_mathspring.yaml", "study_readwell.yaml")
 
 
 def demo_file(name: str) -> bytes:
