@@ -221,7 +221,7 @@ def _say_trial(trial: Trial) -> None:
             what = "to the vault" if name == "vault" else "dropped"
             out.print(f"     {what}: {', '.join(columns)}", soft_wrap=True, highlight=False)
     for row in trial.sample:
-        out.print(f"     {escape(json.dumps(row, default=str))}", soft_wrap=True, highlight=False)
+        out.print(f"     {escape(json.dumps(row, default=str, ensure_ascii=False))}", soft_wrap=True, highlight=False)
 
 
 def _exits() -> AbstractContextManager[None]:
