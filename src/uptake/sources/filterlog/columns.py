@@ -8,9 +8,10 @@ from __future__ import annotations
 import collections
 import csv
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
@@ -20,6 +21,7 @@ from uptake.sources.dropfolder.values import instants
 
 _FIRST_LINES = 200
 _WIDEST = 500
+_KEY_CHARACTERS = 32
 _PLAIN = r"^[1-9]\d{3}-\d\d-\d\d \d\d:\d\d:\d\d$"
 
 
@@ -172,10 +174,14 @@ def _plain_utc(text: pa.Array) -> pa.Array | None:
         return None
 
 
-def event_keys(lines: Iterator[str] | list[str], key: bytes) -> pa.Array:
+def event_keys(lines: pa.Array, key: bytes) -> pa.Array:
     """Keyed BLAKE2b of each whole line, 32 hex characters: what stands for an event that has no id of its own."""
-    blake2b = hashlib.blake2b
-    return pa.array([blake2b(line.encode(), digest_size=16, key=key).hexdigest() for line in lines], pa.string())
+    blake2b, size = hashlib.blake2b, _KEY_CHARACTERS // 2
+    digests = [blake2b(line, digest_size=size, key=key).digest() for line in lines.cast(pa.binary()).to_pylist()]
+    starts = np.arange(len(digests) + 1, dtype=np.int32) * _KEY_CHARACTERS
+    return pa.StringArray.from_buffers(
+        len(digests), pa.py_buffer(starts), pa.py_buffer(b"".join(digests).hex().encode())
+    )
 
 
 def one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:

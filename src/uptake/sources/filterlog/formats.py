@@ -49,7 +49,7 @@ def held(
     """
     faults = {row: (reason, None) for reason, rows in wrong.items() for row in rows}
     texts = lines.take(found.places)
-    table = pa.table(dict(columns) | {"event_key": event_keys(texts.to_pylist(), key)})
+    table = pa.table(dict(columns) | {"event_key": event_keys(texts, key)})
     left_out = 0
     if is_request is not None:
         kept = pc.indices_nonzero(is_request).to_pylist()
