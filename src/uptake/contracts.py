@@ -147,6 +147,7 @@ class Batch:
 
     unknown: values of columns that the contract does not name, by column, one per row of `table` (None where absent).
     source_total: the vendor's own count of the whole window, where it gives one.
+    is_deletion: the vendor says of these rows of an entity that they are gone; of each at least the key is there.
     note: one sentence for the window's outcome, where a person must know something that no single row says; it holds
         no value of any row.
     """
@@ -155,6 +156,7 @@ class Batch:
     rejects: list[Reject] = field(default_factory=list)
     unknown: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     source_total: int | None = None
+    is_deletion: bool = False
     note: str | None = None
 
     @property

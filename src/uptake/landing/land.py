@@ -193,7 +193,7 @@ class _Landing:
             for batch in self._batches():
                 self.step = "land"
                 admitted = self.door.admit(self.resource, batch.table)
-                writer.add(admitted)
+                writer.add(admitted, deleted=batch.is_deletion)
                 rejected.add(batch, admitted)
                 self._count(batch, admitted)
                 self.step = "pull"
@@ -202,6 +202,7 @@ class _Landing:
             vanished = self._vanished(rejected.rejects)
             if vanished is not None:
                 writer.add(vanished.rows, deleted=True)
+            deleted = writer.deleted_count
             quarantined = []
             if not self.is_trial:
                 quarantined = rejected.finish()
@@ -210,7 +211,7 @@ class _Landing:
         kept = self._kept(file, rejected.row_count)
         doubted = self._doubted(vanished, kept)
         if self.is_trial:
-            return self._trial(file, landed, rejected.row_count, vanished, doubted, time.monotonic() - started)
+            return self._trial(file, landed, rejected.row_count, deleted, doubted, time.monotonic() - started)
         if self.accepts:
             kept = None
         if kept is not None and file is not None and not kept.brings_news:
@@ -228,7 +229,7 @@ class _Landing:
             seconds=time.monotonic() - started,
             message=" ".join(warnings) or None,
             remedy=kept.remedy if kept else None,
-            details=self._details(rejected, vanished, kept),
+            details=self._details(rejected, vanished, deleted, kept),
         )
         committed = ledger.commit_window(
             engine,
@@ -249,7 +250,7 @@ class _Landing:
             pulled=self.pulled,
             landed=landed,
             quarantined=rejected.row_count,
-            deleted=vanished.rows.num_rows if vanished else 0,
+            deleted=deleted,
             source_total=self.source_total,
             seconds=record.seconds,
             is_new=committed.landed,
@@ -262,13 +263,12 @@ class _Landing:
         file: NewFile | None,
         landed: int,
         quarantined: int,
-        vanished: Vanished | None,
+        deleted: int,
         doubted: Doubted | None,
         seconds: float,
     ) -> LandResult:
         if file is not None:
             self._forget(file)
-        deleted = vanished.rows.num_rows if vanished else 0
         return LandResult(
             self.pulled, landed, quarantined, deleted, self.source_total, seconds, is_new=False, doubted=doubted
         )
@@ -421,15 +421,17 @@ class _Landing:
             found.append(self._kept_words(kept))
         return found
 
-    def _details(self, rejected: WindowQuarantine, vanished: Vanished | None, kept: _Kept | None) -> dict[str, object]:
+    def _details(
+        self, rejected: WindowQuarantine, vanished: Vanished | None, deleted: int, kept: _Kept | None
+    ) -> dict[str, object]:
         details: dict[str, object] = {}
         if kept is not None:
             details["kept_rows"] = kept.rows
         if rejected.unknown_columns:
             details["unknown_columns"] = rejected.unknown_columns
-        if vanished is not None:
-            details["deleted"] = vanished.rows.num_rows
-            if vanished.broken_parent_count:
-                details["broken_parents"] = list(vanished.broken_parents)
-                details["broken_parent_count"] = vanished.broken_parent_count
+        if vanished is not None or deleted:
+            details["deleted"] = deleted
+        if vanished is not None and vanished.broken_parent_count:
+            details["broken_parents"] = list(vanished.broken_parents)
+            details["broken_parent_count"] = vanished.broken_parent_count
         return details

@@ -52,11 +52,16 @@ class ApiSource:
             timeout_seconds=settings.timeout_seconds,
             retry_seconds=settings.retry_seconds,
             trusted_domain=self.trusted_domain,
+            headers=self._headers(settings),
             sleep=type(self).sleep,
         )
 
     def _auth(self, settings: Any, credential: Credential) -> httpx.Auth:
         raise NotImplementedError
+
+    def _headers(self, settings: Any) -> Mapping[str, str]:
+        """What each request is to say besides."""
+        return {}
 
     def __enter__(self) -> Self:
         return self

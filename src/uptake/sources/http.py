@@ -51,6 +51,10 @@ _THROTTLE_TEXT = re.compile(rb"rate.?limit|throttl|too many requests", re.IGNORE
 _PERSON_IN_PATH = re.compile(r"(/users/)[^/]+")
 
 
+class NotFound(PermanentError):
+    """404: there is nothing at this address, which for a part that not every server has is an answer too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A JSON answer: decoded body, headers, and the URL that gave it (to resolve links against; never to be shown)."""
@@ -66,7 +70,7 @@ class HttpClient:
 
     connection: name of the credential, for remedies. attempts and retry_seconds bound what is spent on one request.
     trusted_domain: besides the base URL's own origin, hosts under this domain may be given the credential when the
-    vendor redirects there.
+    vendor redirects there. headers: sent with each request.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class HttpClient:
         retry_seconds: float = 300,
         attempts: int = 8,
         trusted_domain: str | None = None,
+        headers: Mapping[str, str] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -89,7 +94,7 @@ class HttpClient:
         self._client = httpx.Client(
             auth=auth,
             timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, 15)),
-            headers={"Accept": "application/json", "User-Agent": "uptake"},
+            headers={"Accept": "application/json", "User-Agent": "uptake", **(headers or {})},
             transport=transport,
         )
         self._retry = tenacity.Retrying(
@@ -249,7 +254,7 @@ def _refusal(response: httpx.Response, place: str, connection: str) -> Transient
             remedy=f"mend connection {connection!r}: its secret may have expired, or may not be allowed to read this.",
         )
     if status == 404:
-        return PermanentError(f"{place} does not exist (404)", remedy="check the source's url with the vendor.")
+        return NotFound(f"{place} does not exist (404)", remedy="check the source's url with the vendor.")
     return PermanentError(f"{place} answered {status}", remedy="ask the vendor what it means for this address.")
 
 

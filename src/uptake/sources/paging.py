@@ -1,9 +1,9 @@
 """Walks over a collection that comes in pages.
 
-The rule of both: only the vendor says where the end is, and it says so in one way. An offset walk ends at the first
+The rule of all: only the vendor says where the end is, and it says so in one way. An offset walk ends at the first
 empty page, since a server may clamp `limit` without a word (500 given, 1,000 asked), and its total may be absent, or be
 counted at another time. It goes on by the distinct rows that came: a row that is sent twice must not push the next one
-over the edge. A link walk ends where there is no `next`.
+over the edge. A link walk ends where there is no `next`, a token walk where there is no token.
 """
 
 from __future__ import annotations
@@ -146,9 +146,37 @@ def _numbered_pages(
         rows = rows_of(client.get(path, [*params, ("page", number)]))
 
 
+def token_pages(
+    client: HttpClient,
+    path: str,
+    params: Mapping[str, Any],
+    *,
+    page_size: int,
+    rows_of: Callable[[Answer], list[Any]],
+) -> Iterator[Page]:
+    """`pageSize`/`pageToken` walk: each answer's header `Next-Page-Token` leads to the next; there is none at the end.
+
+    Raises PermanentError when a token leads back to where the walk has been.
+    """
+    asked: dict[str, Any] = {**params, "pageSize": page_size}
+    seen: set[str] = set()
+    while True:
+        answer = client.get(path, asked)
+        yield Page(rows_of(answer), total_count(answer))
+        token = answer.headers.get("next-page-token")
+        if not token:
+            return
+        if token in seen:
+            raise PermanentError(
+                f"the page tokens of {shown(answer.url)} go in a circle", remedy="ask the vendor how to page."
+            )
+        seen.add(token)
+        asked["pageToken"] = token
+
+
 def total_count(answer: Answer) -> int | None:
-    """`X-Total-Count`, where it is there and is a number."""
-    text = answer.headers.get("x-total-count", "")
+    """`X-Total-Count`, or `Total-Count` as Ed-Fi writes it, where it is there and is a number."""
+    text = answer.headers.get("x-total-count") or answer.headers.get("total-count") or ""
     return int(text) if text.isdecimal() else None
 
 

@@ -15,6 +15,7 @@ _PLACES = {
     "oneroster": "uptake.sources.oneroster:OneRoster",
     "oneroster_csv": "uptake.sources.oneroster.files:OneRosterFiles",
     "canvas": "uptake.sources.canvas:Canvas",
+    "edfi": "uptake.sources.edfi:EdFi",
     "umbrella": "uptake.sources.umbrella:Umbrella",
     "dropfolder": "uptake.sources.dropfolder:DropFolder",
     "caliper": "uptake.sources.pushed.caliper:Caliper",
@@ -27,6 +28,7 @@ _PLACES = {
 _OWN_RESOURCES = (
     ("oneroster", "uptake.sources.oneroster"),
     ("canvas", "uptake.sources.canvas"),
+    ("edfi", "uptake.sources.edfi"),
     ("umbrella", "uptake.sources.umbrella"),
     ("caliper", "uptake.sources.pushed.caliper"),
     ("xapi", "uptake.sources.pushed.xapi"),
