@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 import subprocess
 import time
@@ -51,7 +52,8 @@ def server(folder: Path) -> Iterator[Server]:
     kind, key = (folder / "host_key.pub").read_text().split()[:2]
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
     fingerprint = _run("ssh-keygen", "-lf", str(folder / "host_key.pub")).split()[1]
-    Path("/run/sshd").mkdir(exist_ok=True)  # where it shuts its unprivileged half in
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # where root's sshd shuts its unprivileged half in
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "sshd_config"], stdout=log, stderr=log)
         try:
