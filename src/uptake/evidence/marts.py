@@ -27,7 +27,10 @@ from uptake.project import Project
 from uptake.warehouse.engine import quoted
 from uptake.warehouse.publish import current_snapshot
 
-GAP = ", sum(coalesce(active_minutes_gap_{minutes}, active_minutes)) as minutes_{minutes}"
+# Sums of millionths, the same in whatever order the rows come: other last digits would be other rows, and a study would
+# be due again.
+EXACT = "sum({value}::decimal(38, 6))::double"
+GAP = f", {EXACT.format(value='coalesce(active_minutes_gap_{minutes}, active_minutes)')} as minutes_{{minutes}}"
 QUERY = """
 with scored as (
   select
@@ -50,14 +53,14 @@ student as (
   select
     student_key,
     arg_min(class_key, (scored_on, class_key)) as class_key,
-    avg(score) filter (where is_baseline) as baseline,
-    avg(score) filter (where not is_baseline) as outcome
+    avg(score::decimal(38, 6)) filter (where is_baseline) as baseline,
+    avg(score::decimal(38, 6)) filter (where not is_baseline) as outcome
   from scored
   group by student_key
 ),
 
 use as (
-  select student_key, count(distinct on_date) as active_days, sum(active_minutes) as active_minutes{gaps}
+  select student_key, count(distinct on_date) as active_days, {minutes} as active_minutes{gaps}
   from restricted.fct_student_tool_day
   where tool_key = $tool and on_date between $use_from and $use_to and (is_in_school or not $in_school_only)
   group by student_key
@@ -112,7 +115,7 @@ def read_snapshot(marts: Marts, folder: Path) -> StudyTable:
         for name in ("leaders", "restricted"):
             connection.execute(f"attach {quoted(str(folder / f'{name}.duckdb'))} as {name} (read_only)")
         frame = connection.execute(
-            QUERY.replace("{gaps}", gaps),
+            QUERY.replace("{gaps}", gaps).replace("{minutes}", EXACT.format(value="active_minutes")),
             {
                 "category": marts.category,
                 "course": marts.course,
