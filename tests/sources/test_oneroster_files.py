@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,10 @@ from rosters import (
 from uptake.contracts import Window
 from uptake.errors import TransientError
 from uptake.sources.oneroster import RESOURCES
-from uptake.sources.oneroster.files import OneRosterFiles
+from uptake.sources.oneroster.files import OneRosterFiles, OneRosterFilesSettings
 from uptake.sources.oneroster.sheets import ONEROSTER
+from uptake.sources.places.base import Listed, RemotePlace
+from uptake.sources.places.local import LocalPlace
 
 SDS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "oneroster-sds"
 
@@ -405,3 +408,29 @@ def test_a_race_that_the_model_does_not_have_is_counted(folder: Path) -> None:
     (batch,) = taken(opened(folder, dialect="sds_v2.1"), "demographics")
     assert [row["white"] for row in batch.table.to_pylist()] == [False, None, True]
     assert "1 rows" in (batch.note or "")
+
+
+def test_a_delivery_that_lies_elsewhere_is_fetched_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its resources is read out of the same copy, which is gone with the source."""
+    fetched: list[str] = []
+
+    class Elsewhere(RemotePlace):
+        settling = "whole"
+
+        def files(self, is_wanted: Callable[[str], bool]) -> Iterator[Listed]:
+            return LocalPlace(folder).files(is_wanted)
+
+        def look(self, name: str) -> Listed:
+            return LocalPlace(folder).look(name)
+
+        def _pieces(self, file: Listed) -> Iterator[bytes]:
+            fetched.append(file.name)
+            yield (folder / file.name).read_bytes()
+
+    monkeypatch.setattr(OneRosterFilesSettings, "place", lambda self, credential: Elsewhere())
+    zipped(folder / "a.zip", members("1.1", {"orgs": [ORG], "courses": [{"sourcedId": "k1"}], "classes": []}))
+    with opened(folder) as source:
+        assert len(rows_of(source, "orgs")) == len(rows_of(source, "courses")) == 1
+        copies = list((folder.parent / "notes").rglob("*.zip"))
+        assert fetched == ["a.zip"] and len(copies) == 1
+    assert not copies[0].exists()

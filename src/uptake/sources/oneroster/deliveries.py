@@ -50,7 +50,7 @@ class Delivery:
         """Its members, to be read. Raises FileRefused for a zip that is none, is encrypted, too large or out to do
         harm; TransientError where it was changed or taken away meanwhile, also at the end."""
         with ExitStack() as stack:
-            paths = {_base(file.name): stack.enter_context(folder.opened(file)) for file in self.files}
+            paths = {_base(file.name): stack.enter_context(folder.opened(file, keep=True)) for file in self.files}
             yield stack.enter_context(_unzipped(next(iter(paths.values())))) if self.is_zip else paths
             for file in self.files:
                 folder.hold(file)

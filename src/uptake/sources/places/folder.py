@@ -137,10 +137,11 @@ class Folder:
         return self._files[place]
 
     @contextmanager
-    def opened(self, file: DroppedFile) -> Iterator[Path]:
-        """The file on this machine, to be read. Raises TransientError where it was changed or taken away."""
+    def opened(self, file: DroppedFile, *, keep: bool = False) -> Iterator[Path]:
+        """The file on this machine, to be read. `keep`: it will be asked for again before the folder is closed. Raises
+        TransientError where it was changed or taken away."""
         try:
-            with self._place.opened(file.listed) as path:
+            with self._place.opened(file.listed, keep=keep) as path:
                 yield path
         except OSError as error:
             raise gone(file.name) from error
