@@ -354,7 +354,11 @@ districts:
 """
 
 
-def test_a_database_lands_without_names_and_what_vanished_is_marked(tmp_path: Path) -> None:
+def test_a_database_lands_without_names_and_what_vanished_is_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = [NOON]  # two pulls within one second would be the same window
+    monkeypatch.setattr("uptake.pipeline.clock.now", lambda district: times[-1])
     server = Server(tmp_path, f"sqlite:///{tmp_path / 'erp.db'}")
     server.student(1)
     server.student(2)
@@ -363,6 +367,7 @@ def test_a_database_lands_without_names_and_what_vanished_is_marked(tmp_path: Pa
     project = Project.load(tmp_path / "uptake.yaml")
     assert pipeline.pull(project, "maple", "erp").counts()["landed"] == 2
     server.run("""DELETE FROM students WHERE "Student_No" = 's2'""")
+    times.append(NOON + timedelta(hours=1))
     assert pipeline.pull(project, "maple", "erp", full=True).counts()["deleted"] == 1
     files = ledger.live_files(project.operations, "maple", "erp", "students")
     landed = [pq.read_table(project.lake / file.path, partitioning=None) for file in files]
