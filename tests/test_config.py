@@ -73,7 +73,7 @@ def test_state_lies_beside_the_file_when_nothing_is_said(write, tmp_path: Path, 
     assert load_config(write(GOOD.replace("state_dir: state\n", ""))).state_dir == tmp_path / "var"
 
 
-KINDS = "known kinds: oneroster, oneroster_csv, canvas, umbrella, dropfolder"
+KINDS = "known kinds: oneroster, oneroster_csv, canvas"
 
 
 @pytest.mark.parametrize(
