@@ -341,8 +341,8 @@ def main() -> None:
         wait_for(processes, f"http://{HOST}:{PORTS['airflow']}/api/v2/monitor/health", "Airflow")
         wait_for(processes, f"http://{HOST}:{port}/health", "the receiver")
         start_sender(project)
-        for part in ("scheduler", "dag-processor", "triggerer"):
-            processes.start(f"airflow {part}", BIN / "airflow", part)
+        for part, *options in (("scheduler",), ("dag-processor",), ("triggerer", "--skip-serve-logs")):
+            processes.start(f"airflow {part}", BIN / "airflow", part, *options)
         district = project.config.districts[0]
         pointer = project.published(district.id) / "current"
         if pointer.exists():
