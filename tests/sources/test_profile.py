@@ -193,3 +193,11 @@ def test_every_proposal_can_be_loaded(titles: list[str], data: Any, delimiter: s
             return
         Path(place, "m.yaml").write_text(text, encoding="utf-8")
         load_mapping(Path(place, "m.yaml"))
+
+
+@pytest.mark.parametrize("word", ["TRUE", "on", "null", "No"])
+def test_titles_that_yaml_takes_for_something_else(tmp_path: Path, word: str) -> None:
+    path = tmp_path / f"{word}.csv"
+    path.write_text(f"{word},minutes\n1,5\n2,7\n")
+    mapping = proposed(path)
+    assert mapping.key == (word.casefold(),) and mapping.resource == word.casefold()

@@ -23,6 +23,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import yaml
 
 from uptake.errors import ContractError
 from uptake.sources.dropfolder.content import FileRefused, inspect
@@ -381,8 +382,8 @@ def _written(path: Path, look: _Look, guesses: list[_Guess], person: str | None,
     lines = [
         f"# Proposed from the first {look.table.num_rows} rows of one file. Look at every line before it is used, most",
         "# of all at columns without a rule (identifier, vault, drop, url): what they hold lands as it is.",
-        f"namespace: {namespace}",
-        f"resource: {resource}",
+        f"namespace: {_word(namespace)}",
+        f"resource: {_word(resource)}",
         f"files: {_quoted('**/' + _glob(path.name))}",
         f"format: {look.kind}",
     ]
@@ -398,12 +399,14 @@ def _written(path: Path, look: _Look, guesses: list[_Guess], person: str | None,
     lines.append(f"kind: {'event' if is_event else 'entity'}")
     if moment:
         lines.append(
-            f"event_time: {moment}" if is_event else f"# or kind: event with event_time: {moment}, if rows happened"
+            f"event_time: {_word(moment)}"
+            if is_event
+            else f"# or kind: event with event_time: {moment}, if rows happened"
         )
-    named = ", ".join(guesses[place].column.name for place in key)
+    named = ", ".join(_word(guesses[place].column.name) for place in key)
     lines.append(f"key: [{named}]" + ("" if is_unique else "  # no columns were found that name a row: choose them"))
     if person is not None:
-        lines.append(f"person: {person}")
+        lines.append(f"person: {_word(person)}")
     lines.append("columns:")
     lines += [line for guess in guesses for line in _column_lines(guess, guess.column.name in required)]
     return "\n".join(lines) + "\n"
@@ -411,7 +414,7 @@ def _written(path: Path, look: _Look, guesses: list[_Guess], person: str | None,
 
 def _column_lines(guess: _Guess, is_required: bool) -> Iterator[str]:
     column = guess.column
-    parts = [f"header: {_quoted(column.headers[0])}", f"name: {column.name}"]
+    parts = [f"header: {_quoted(column.headers[0])}", f"name: {_word(column.name)}"]
     if column.type != "string":
         parts.append(f"type: {column.type}")
     if column.formats:
@@ -432,6 +435,11 @@ _DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
+
+
+def _word(name: str) -> str:
+    """A name as YAML has it; some, such as `on` and `null`, would be something else without quotation marks."""
+    return name if yaml.safe_load(name) == name else _quoted(name)
 
 
 def _glob(name: str) -> str:
