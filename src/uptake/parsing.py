@@ -79,6 +79,12 @@ def by_name(resource: Resource) -> Resource:
     return replace(resource, fields=tuple(replace(field, path=None, convert=None) for field in resource.fields))
 
 
+@lru_cache(maxsize=256)
+def keys_only(resource: Resource) -> Resource:
+    """The same columns for records of which only the key is told, as of a deletion."""
+    return replace(resource, fields=tuple(replace(field, required=False) for field in resource.fields))
+
+
 def parse_table(
     resource: Resource,
     table: pa.Table,

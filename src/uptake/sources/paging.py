@@ -174,6 +174,33 @@ def token_pages(
         asked["pageToken"] = token
 
 
+def body_link_pages(
+    client: HttpClient, path: str, params: Mapping[str, Any], *, rows_of: Callable[[Answer], list[Any]]
+) -> Iterator[Page]:
+    """Follow the `uri` of the answer's own `links` whose `rel` is `next`, as it is, to the vendor's own origin only.
+
+    Raises ContractError where the answer has no list of links, PermanentError when one leads to another host, or back
+    to where the walk has been.
+    """
+    answer = client.get(path, params)
+    seen: set[httpx.URL] = set()
+    while True:
+        yield Page(rows_of(answer))
+        links = rows_in("links")(answer)
+        following = next(
+            (link.get("uri") for link in links if isinstance(link, dict) and link.get("rel") == "next"), None
+        )
+        if not following:
+            return
+        url = answer.url.join(following)
+        if url in seen:
+            raise PermanentError(
+                f"the links of {shown(answer.url)} go in a circle", remedy="ask the vendor how to page."
+            )
+        seen.add(url)
+        answer = client.get(url)
+
+
 def total_count(answer: Answer) -> int | None:
     """`X-Total-Count`, or `Total-Count` as Ed-Fi writes it, where it is there and is a number."""
     text = answer.headers.get("x-total-count") or answer.headers.get("total-count") or ""

@@ -22,9 +22,9 @@ read as of one instant only with `snapshot`, where the host makes snapshots of i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field as Key
@@ -33,14 +33,14 @@ from pydantic import HttpUrl
 from uptake.contracts import Batch, Resource, Window
 from uptake.credentials import Credential
 from uptake.errors import ContractError, PermanentError, TransientError
-from uptake.parsing import parse_records
+from uptake.parsing import keys_only, parse_records
 from uptake.sources.api import BATCH_ROWS, ApiSettings, ApiSource
 from uptake.sources.auth import ClientCredentials
 from uptake.sources.base import Home
 from uptake.sources.edfi.model import NAMESPACE, RESOURCES, PeopleSettings, guid, resources_of
-from uptake.sources.edfi.tides import Tides
 from uptake.sources.http import NotFound
 from uptake.sources.paging import Page, ahead, gathered, offset_pages, rows_at_top, token_pages, total_count
+from uptake.sources.tides import Tides
 from uptake.sources.windows import entity_windows
 
 _NOTES = "change_versions.json"
@@ -130,7 +130,7 @@ class EdFi(ApiSource):
         if windows[0].mode == "incremental" and (why := self._unknown_since(windows[0])):
             windows = [Window.between("full", None, until)]
             self._why_everything[resource.name] = why
-        self._tides.note(until, self._newest)
+        self._tides.note(until, str(self._newest))
         return windows
 
     def pull(self, resource: Resource, window: Window) -> Iterator[Batch]:
@@ -148,7 +148,7 @@ class EdFi(ApiSource):
             for page in gathered(self._rekeyed(resource.name, changes, walk), BATCH_ROWS):
                 yield parse_records(resource, page.rows)
             for page in gathered(self._deletions(resource.name, changes, walk), BATCH_ROWS):
-                batch = parse_records(_keys_only(resource), page.rows)
+                batch = parse_records(keys_only(resource), page.rows)
                 batch.is_deletion = True
                 yield batch
         elif walk.total is not None:
@@ -203,10 +203,14 @@ class EdFi(ApiSource):
             )
         return oldest, newest
 
+    def _reached(self, moment: datetime) -> int | None:
+        mark = self._tides.at(moment)
+        return int(mark) if mark else None
+
     def _unknown_since(self, window: Window) -> str | None:
         """Why what changed in a window cannot be asked for."""
         assert window.start is not None
-        before, (oldest, newest) = self._tides.at(window.start), self._versions
+        before, (oldest, newest) = self._reached(window.start), self._versions
         if before is None:
             return "Everything was read: it is not known which change version the server had at the last good pull."
         if before > newest:
@@ -219,7 +223,7 @@ class EdFi(ApiSource):
         """Filters of a window; None for everything, of which what is changed in mid-walk is a part."""
         if window.mode != "incremental" or window.start is None:
             return None
-        before = self._tides.at(window.start)
+        before = self._reached(window.start)
         if before is None:
             raise RuntimeError("`windows` asks for everything where the version is not known")
         return {"minChangeVersion": before + 1, "maxChangeVersion": self._newest}
@@ -297,12 +301,6 @@ class EdFi(ApiSource):
         except NotFound:
             if walk is not None:
                 walk.notes.append(f"The server tells no deletions of {name}: the weekly full sync finds them.")
-
-
-@lru_cache(maxsize=64)
-def _keys_only(resource: Resource) -> Resource:
-    """The same columns for a record of which only the key is told."""
-    return replace(resource, fields=tuple(replace(each, required=False) for each in resource.fields))
 
 
 def _id_of(row: Any) -> Any:
