@@ -251,6 +251,22 @@ def test_one_cluster_in_each_arm_leaves_no_spread_and_says_so():
     assert result(frame, cluster="school", site="grade").verdict.kind == "few_clusters"
 
 
+def few_alike(alike: int) -> pd.DataFrame:
+    """80 students in each arm, of which so many treated ones have a counterpart."""
+    rng = np.random.default_rng(4)
+    apart = np.r_[np.zeros(alike), np.full(80 - alike, 9.0), np.zeros(80)]
+    frame = pd.DataFrame({"arm": np.repeat([1, 0], 80), "baseline": apart + rng.normal(scale=0.1, size=160)})
+    return frame.assign(score=rng.normal(size=160), school=np.tile(["a", "b"], 80), grade="03")
+
+
+def test_a_match_of_too_few_shows_nothing():
+    plain = {"design": "matched", "baseline": ["baseline"], "site": "school"}
+    assert min(result(few_alike(30), **plain).main.n_treated, 30) >= 10
+    found = result(few_alike(5), **plain)
+    assert "fewer than 10" in found.main.hidden and found.main.n_treated is None
+    assert found.sensitivity is None and not found.flow and not found.balance
+
+
 def test_covariates_that_repeat_each_other_change_no_match():
     frame = world(by_school=False, selection=0.5, effect=0.3, seed=17)
     frame["twice"], frame["always"], frame["never"] = 2 * frame["baseline"], 1, np.nan
@@ -276,5 +292,7 @@ def test_whatever_the_table_it_answers_or_refuses_in_words(seed: int):
             except (PermanentError, ContractError) as refused:
                 assert len(refused.message) > 20
                 continue
-            for one in (found.main, *found.subgroups):
+            others = (found.sensitivity.naive, *found.sensitivity.others) if found.sensitivity else ()
+            for one in (found.main, *found.subgroups, *others):
+                assert one.hidden or min(one.n_treated, one.n_comparison) >= 10
                 assert one.hidden or all(np.isfinite(v) for v in (one.effect, one.se, one.df, one.low, one.high, one.g))

@@ -161,6 +161,8 @@ def _outcome(plan: StudyPlan, table: StudyTable, rows: Eligible, outcome: Outcom
         return _nothing_shown(plan, outcome)
     told(f"{outcome.name}: estimating")
     result = estimate(plan, rows_used)
+    if min(result.students) < plan.minimum_n:  # a design may leave students out, as matching does
+        return _nothing_shown(plan, outcome)
     balance = gates.balances(plan, result)
     judged = gates.judge(plan, rows, result, balance)
     main = describe(plan, outcome, outcome.name, result)
@@ -398,7 +400,9 @@ def _other_calipers(plan: StudyPlan, outcome: Outcome, rows: Sample, result: Des
         except PermanentError as error:
             found.append(Estimate(name=name, hidden=error.message))
         else:
-            found.append(describe(plan, outcome, name, other))
+            is_small = min(other.students) < plan.minimum_n
+            hidden = Estimate(name=name, hidden=SMALL.format(plan.minimum_n))
+            found.append(hidden if is_small else describe(plan, outcome, name, other))
     return found
 
 
