@@ -25,7 +25,7 @@ from uptake.project import Project
 from uptake.receiver import keys
 from uptake.receiver.cli import app as cli
 from uptake.receiver.limits import Rate
-from uptake.receiver.spool import open_lane, spool_folder
+from uptake.receiver.spool import open_lane, signal_file, spool_folder
 from uptake.sources.pushed import PushedSource
 
 PATH = "/caliper/lakeside"
@@ -258,7 +258,8 @@ def test_a_second_pull_lands_nothing_more_and_the_spool_is_empty(pushed: Pushed)
     first = pushed.pull()
     assert pipeline.pull(pushed.project, "lakeside", "events").resources[0].windows == 0
     assert landed(pushed.project) == first and len(first) == 1
-    assert [path for path in spool_folder(pushed.project, "lakeside").rglob("*") if path.is_file()] == []
+    left = {path for path in spool_folder(pushed.project, "lakeside").rglob("*") if path.is_file()}
+    assert left - {signal_file(pushed.project, "lakeside")} == set()
 
 
 def test_a_pull_that_dies_before_the_ledger_leaves_the_segment(pushed: Pushed, monkeypatch: pytest.MonkeyPatch) -> None:

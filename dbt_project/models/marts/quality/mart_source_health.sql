@@ -1,11 +1,20 @@
--- Where each resource stands: when it was last asked, whether that went well, how much of it is held, how fresh it is.
+-- Where each resource stands: when it was last asked, whether that went well, how much of it is held, how fresh it is. A
+-- drop folder takes many kinds of lists: of those that a district has never dropped nothing is said, if it drops others.
 with expected as (
 
   select source, kind, pull_every_minutes from {{ source("config", "source") }}
 
 ),
 
-pull as (
+file_seen as (
+
+  select source, resource from {{ source("ops", "landed_file") }}
+  union
+  select source, resource from {{ source("ops", "quarantine_file") }}
+
+),
+
+last_pull as (
 
   select
     source,
@@ -14,6 +23,22 @@ pull as (
     max(case when status = 'good' then started_at end) as last_good_pull_at
   from {{ source("ops", "pull") }}
   group by source, resource
+
+),
+
+pull as (
+
+  select last_pull.*
+  from (
+    select
+      last_pull.*,
+      file_seen.resource is not null as has_seen_file,
+      count(file_seen.resource) over (partition by last_pull.source) as resources_with_files
+    from last_pull
+    left join file_seen on file_seen.source = last_pull.source and file_seen.resource = last_pull.resource
+  ) as last_pull
+  inner join expected on expected.source = last_pull.source
+  where expected.kind <> 'dropfolder' or last_pull.has_seen_file or last_pull.resources_with_files = 0
 
 ),
 
