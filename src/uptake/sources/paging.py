@@ -117,10 +117,16 @@ def link_pages(
     if "link" not in answer.headers and len(rows_of(answer)) >= page_size:
         yield from _numbered_pages(client, path, params, rows_of, rows_of(answer))
         return
+    for linked in _linked(client, answer, lambda given: given.links.get("next")):
+        yield Page(rows_of(linked), total_count(linked))
+
+
+def _linked(client: HttpClient, answer: Answer, following_of: Callable[[Answer], str | None]) -> Iterator[Answer]:
+    """The answer and those that it leads to, one by one; `following_of` finds the link, None at the end."""
     seen: set[httpx.URL] = set()
     while True:
-        yield Page(rows_of(answer), total_count(answer))
-        following = answer.links.get("next")
+        yield answer
+        following = following_of(answer)
         if following is None:
             return
         url = answer.url.join(following)
@@ -182,23 +188,14 @@ def body_link_pages(
     Raises ContractError where the answer has no list of links, PermanentError when one leads to another host, or back
     to where the walk has been.
     """
-    answer = client.get(path, params)
-    seen: set[httpx.URL] = set()
-    while True:
-        yield Page(rows_of(answer))
+
+    def following_of(answer: Answer) -> str | None:
         links = rows_in("links")(answer)
-        following = next(
-            (link.get("uri") for link in links if isinstance(link, dict) and link.get("rel") == "next"), None
-        )
-        if not following:
-            return
-        url = answer.url.join(following)
-        if url in seen:
-            raise PermanentError(
-                f"the links of {shown(answer.url)} go in a circle", remedy="ask the vendor how to page."
-            )
-        seen.add(url)
-        answer = client.get(url)
+        found = (link.get("uri") for link in links if isinstance(link, dict) and link.get("rel") == "next")
+        return next(found, None) or None
+
+    for answer in _linked(client, client.get(path, params), following_of):
+        yield Page(rows_of(answer))
 
 
 def total_count(answer: Answer) -> int | None:

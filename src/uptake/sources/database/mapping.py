@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +14,7 @@ from pydantic import model_validator
 
 from uptake.config import load_settings
 from uptake.contracts import Resource
-from uptake.errors import ConfigError
-from uptake.sources.dropfolder.mapping import Mapping
+from uptake.sources.dropfolder.mapping import Mapping, insist_on_one_source
 
 
 class TableMapping(Mapping):
@@ -55,30 +55,16 @@ class TableMapping(Mapping):
 
     @cached_property
     def contract(self) -> Resource:
-        required = {column.name for column in self.columns if column.required}
-        return Resource(
-            name=self.resource,
-            fields=tuple(column.field for column in self.columns),
-            key=self.key,
-            nullable_key=tuple(name for name in self.key if name not in required),
-            kind=self.kind,
-            event_time=self.event_time,
+        return replace(
+            super().contract,
             cursor=self.cursor is not None,
             lookback=timedelta(minutes=self.lookback_minutes),
             full_sync_every=timedelta(hours=self.full_sync_hours) if self.kind == "entity" else None,
-            person=self.person,
-            doc=self.doc,
         )
 
 
 def load_mappings(paths: Sequence[str]) -> tuple[TableMapping, ...]:
     """Raises ConfigError: for a wrong key, two mappings of one resource, and two namespaces in one source."""
     mappings = tuple(load_settings(Path(path), TableMapping, missing="name an existing file.") for path in paths)
-    resources = [mapping.resource for mapping in mappings]
-    if len(resources) != len(set(resources)):
-        raise ConfigError("two mappings of one database are of the same resource", remedy="name each once.")
-    if len({mapping.namespace for mapping in mappings}) > 1:
-        raise ConfigError(
-            "the mappings of one database have different namespaces", remedy="make one source for each namespace."
-        )
+    insist_on_one_source(mappings, "database")
     return mappings

@@ -321,14 +321,19 @@ def resolve_mappings(names: Sequence[str]) -> tuple[Mapping, ...]:
             known = ", ".join(sorted({space for space, _ in _shipped()} | {"/".join(place) for place in _shipped()}))
             raise ConfigError(f"no mapping {name!r}", remedy=f"name a .yaml file, or one of: {known}.")
         mappings.extend(found)
+    insist_on_one_source(mappings, "drop folder")
+    return tuple(mappings)
+
+
+def insist_on_one_source(mappings: Sequence[Mapping], place: str) -> None:
+    """Raises ConfigError: two mappings of one resource, or two namespaces, in one source. place: what it reads."""
     resources = [mapping.resource for mapping in mappings]
     if len(resources) != len(set(resources)):
-        raise ConfigError("two mappings of one drop folder are of the same resource", remedy="name each once.")
+        raise ConfigError(f"two mappings of one {place} are of the same resource", remedy="name each once.")
     if len({mapping.namespace for mapping in mappings}) > 1:
         raise ConfigError(
-            "the mappings of one drop folder have different namespaces", remedy="make one source for each namespace."
+            f"the mappings of one {place} have different namespaces", remedy="make one source for each namespace."
         )
-    return tuple(mappings)
 
 
 def shipped_resources() -> dict[tuple[str, str], Resource]:
