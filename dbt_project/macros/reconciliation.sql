@@ -1,4 +1,7 @@
-{#- Entity resources and the models that stage them: (namespace, resource, landed key, staging model, staged key). -#}
+{#-
+  Entity resources and the models that stage them: (namespace, resource, landed key, staging model, staged key). A key of
+  several columns has blanks between them.
+-#}
 {% macro staged_entities() -%}
   {{ return([
     ("oneroster", "orgs", "sourcedId", "stg_oneroster__orgs", "sourced_id"),
@@ -19,6 +22,11 @@
     ("canvas", "users", "id", "stg_canvas__users", "id"),
     ("canvas", "assignments", "id", "stg_canvas__assignments", "id"),
     ("canvas", "submissions", "id", "stg_canvas__submissions", "id"),
+    ("moodle", "courses", "id", "stg_moodle__courses", "id"),
+    ("moodle", "users", "id", "stg_moodle__users", "id"),
+    ("moodle", "enrollments", "course_id user_id", "stg_moodle__enrollments", "course_id user_id"),
+    ("moodle", "assignments", "id", "stg_moodle__assignments", "id"),
+    ("moodle", "grades", "item_id user_id", "stg_moodle__grades", "item_id user_id"),
     ("xapi", "voided", "statement_id", "stg_xapi__voided", "statement_id"),
     ("registers", "contracts", "contract_id", "stg_registers__contracts", "contract_id"),
     ("registers", "cost_ingredients", "ingredient_id", "stg_registers__cost_ingredients", "ingredient_id"),
@@ -34,4 +42,15 @@
     ("learnplatform", "products", "lp_id", "stg_learnplatform__products", "lp_id"),
     ("learnplatform", "districts", "district_id", "stg_learnplatform__districts", "district_id"),
   ]) }}
+{%- endmacro %}
+
+{#- A key as one value: of several columns, their texts with a blank between them. -#}
+{% macro whole_key(key, relation=none) -%}
+  {%- set prefix = relation ~ "." if relation else "" -%}
+  {%- set columns = key.split() -%}
+  {%- if columns | length == 1 -%}
+    {{ prefix }}"{{ columns[0] }}"
+  {%- else -%}
+    concat({% for column in columns %}cast({{ prefix }}"{{ column }}" as varchar){{ ", ' ', " if not loop.last }}{% endfor %})
+  {%- endif -%}
 {%- endmacro %}

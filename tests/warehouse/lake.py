@@ -30,6 +30,7 @@ SOURCES = {
     "xapi": "statements",
     "oneroster": "sis",
     "canvas": "lms",
+    "moodle": "moodle",
     "umbrella": "filter",
     "registers": "registers",
     "learnplatform": "study",

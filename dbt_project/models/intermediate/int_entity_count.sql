@@ -12,18 +12,18 @@ from (
   select
     _source as source,
     {{ count_where("not _deleted") }} as landed_rows,
-    count(distinct "{{ key }}") as records
+    count(distinct {{ whole_key(key) }}) as records
   from {{ source("landing", namespace ~ "__" ~ resource) }}
   group by _source
 ) as landed
 left join (
   -- A record that two sources hold is staged once, and counted for each of them.
-  select holder.source, count(*) as staged_rows, count(distinct staged.{{ staged_key }}) as staged_records
+  select holder.source, count(*) as staged_rows, count(distinct {{ whole_key(staged_key, "staged") }}) as staged_records
   from {{ ref(staged) }} as staged
   inner join (
-    select distinct _source as source, "{{ key }}" as record_key
+    select distinct _source as source, {{ whole_key(key) }} as record_key
     from {{ source("landing", namespace ~ "__" ~ resource) }}
-  ) as holder on holder.record_key = staged.{{ staged_key }}
+  ) as holder on holder.record_key = {{ whole_key(staged_key, "staged") }}
   group by holder.source
 ) as staged on staged.source = landed.source
 {{ "union all" if not loop.last }}

@@ -66,7 +66,7 @@ class Answer:
 
 
 class HttpClient:
-    """GETs of JSON from one vendor.
+    """GETs of JSON from one vendor, and POSTs that ask and change nothing.
 
     connection: name of the credential, for remedies. attempts and retry_seconds bound what is spent on one request.
     trusted_domain: besides the base URL's own origin, hosts under this domain may be given the credential when the
@@ -132,7 +132,8 @@ class HttpClient:
     ) -> Answer:
         """`path` under the base URL, or a whole URL that a former answer gave. Raises Transient- or PermanentError.
 
-        read: decodes the body, and raises orjson.JSONDecodeError where it is malformed.
+        read: decodes the body, and raises orjson.JSONDecodeError where it is malformed. A TransientError of it is asked
+        again as well: some vendors write their errors into an answer that says 200.
 
         A probe has a small budget. A request after one that got no answer at all is tried once, until one gets an
         answer: a server that is away costs one budget and not one for each of its resources.
@@ -140,12 +141,30 @@ class HttpClient:
         url = path if isinstance(path, httpx.URL) else self._base.join(path.lstrip("/"))
         if params:
             url = url.copy_merge_params(_pairs(params))
-        self.require_own(url)
+        return self._answer(self._client.build_request("GET", url), read, is_probe)
+
+    def post(
+        self,
+        path: str,
+        form: Mapping[str, str],
+        *,
+        is_probe: bool = False,
+        read: Callable[[bytes], Any] = orjson.loads,
+    ) -> Answer:
+        """A question that stands in the body, where no log of a server or a proxy writes it down. Raises as `get`.
+
+        It is asked again as a GET is, so it must be one that changes nothing; it is not redirected.
+        """
+        request = self._client.build_request("POST", self._base.join(path.lstrip("/")), data=form)
+        return self._answer(request, read, is_probe)
+
+    def _answer(self, request: httpx.Request, read: Callable[[bytes], Any], is_probe: bool) -> Answer:
+        self.require_own(request.url)
         try:
             if self._is_away:
-                answer = self._ask(url, read)
+                answer = self._ask(request, read)
             else:
-                answer = (self._retry_probe if is_probe else self._retry)(self._ask, url, read)
+                answer = (self._retry_probe if is_probe else self._retry)(self._ask, request, read)
         except TransientError as error:
             self._is_away = isinstance(error.__cause__, httpx.TransportError)
             raise
@@ -164,12 +183,12 @@ class HttpClient:
             remedy="check the source's url with the vendor.",
         )
 
-    def _ask(self, url: httpx.URL, read: Callable[[bytes], Any]) -> Answer:
-        place = f"GET {shown(url)}"
+    def _ask(self, request: httpx.Request, read: Callable[[bytes], Any]) -> Answer:
+        place = f"{request.method} {shown(request.url)}"
         try:
-            response = self._client.get(url)
+            response = self._client.send(request)
             for _ in range(_REDIRECTS):
-                if not response.has_redirect_location:
+                if not response.has_redirect_location or request.method != "GET":
                     break
                 url = response.url.join(response.headers["location"])
                 self.require_own(url)
@@ -183,6 +202,11 @@ class HttpClient:
                 f"connection to {place} broke off ({type(error).__name__})",
                 remedy="check the source's url and that this machine can reach it.",
             ) from error
+        if response.has_redirect_location:
+            raise PermanentError(
+                f"{place} is redirected ({response.status_code})",
+                remedy="write the address that it leads to, with https, as the source's url.",
+            )
         if response.status_code != 200:
             raise _refusal(response, place, self._connection)
         return Answer(decoded(response, place, read), response.headers, response.url, _links(response))

@@ -15,6 +15,7 @@ _PLACES = {
     "oneroster": "uptake.sources.oneroster:OneRoster",
     "oneroster_csv": "uptake.sources.oneroster.files:OneRosterFiles",
     "canvas": "uptake.sources.canvas:Canvas",
+    "moodle": "uptake.sources.moodle:Moodle",
     "edfi": "uptake.sources.edfi:EdFi",
     "clever": "uptake.sources.clever:Clever",
     "umbrella": "uptake.sources.umbrella:Umbrella",
@@ -29,6 +30,7 @@ _PLACES = {
 _OWN_RESOURCES = (
     ("oneroster", "uptake.sources.oneroster"),
     ("canvas", "uptake.sources.canvas"),
+    ("moodle", "uptake.sources.moodle"),
     ("edfi", "uptake.sources.edfi"),
     ("clever", "uptake.sources.clever"),
     ("umbrella", "uptake.sources.umbrella"),

@@ -1,0 +1,14 @@
+{{ current_records(
+    source("landing", "moodle__users"),
+    ["id"],
+    keep_deleted=true
+) }}
+
+select
+  id,
+  idnumber as sis_user_id,
+  coalesce(email, username_email) as email,
+  firstaccess as first_access_at,
+  lastaccess as last_access_at,
+  is_deleted
+from record
