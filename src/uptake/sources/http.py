@@ -47,12 +47,23 @@ _FOREIGN = (
 # Somebody waits for a probe's answer.
 _PROBE_ATTEMPTS = 3
 _PROBE_SECONDS = 10.0
-_THROTTLE_TEXT = re.compile(rb"rate.?limit|throttl|too many requests", re.IGNORECASE)
+_THROTTLE_TEXT = re.compile(rb"rate.?limit|throttl|too many requests|(quota|limit).?exceeded", re.IGNORECASE)
 _PERSON_IN_PATH = re.compile(r"(/users/)[^/]+")
 
 
 class NotFound(PermanentError):
     """404: there is nothing at this address, which for a part that not every server has is an answer too."""
+
+
+class BadRequest(PermanentError):
+    """400. What the vendor said is not shown, since it may repeat what was asked; `says` looks into it."""
+
+    def __init__(self, message: str, *, remedy: str, body: bytes) -> None:
+        super().__init__(message, remedy=remedy)
+        self._body = body
+
+    def says(self, pattern: re.Pattern[bytes]) -> bool:
+        return pattern.search(self._body) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +290,10 @@ def _refusal(response: httpx.Response, place: str, connection: str) -> Transient
         )
     if status == 404:
         return NotFound(f"{place} does not exist (404)", remedy="check the source's url with the vendor.")
-    return PermanentError(f"{place} answered {status}", remedy="ask the vendor what it means for this address.")
+    remedy = "ask the vendor what it means for this address."
+    if status == 400:
+        return BadRequest(f"{place} answered {status}", remedy=remedy, body=response.content[:2000])
+    return PermanentError(f"{place} answered {status}", remedy=remedy)
 
 
 def shown(url: httpx.URL) -> str:

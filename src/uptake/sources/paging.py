@@ -11,6 +11,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -173,11 +174,40 @@ def token_pages(
         if not token:
             return
         if token in seen:
-            raise PermanentError(
-                f"the page tokens of {shown(answer.url)} go in a circle", remedy="ask the vendor how to page."
-            )
+            raise _circle_of_tokens(answer)
         seen.add(token)
         asked["pageToken"] = token
+
+
+def body_token_pages(client: HttpClient, path: str, params: Mapping[str, Any]) -> Iterator[Answer]:
+    """Google's walk: each answer's own `nextPageToken` is the next question's `pageToken`; there is none at the end.
+
+    A page may have no rows, or no list of them at all, and still lead to the next. Raises ContractError where the
+    answer is not an object, PermanentError when a token leads back to where the walk has been.
+    """
+    asked: dict[str, Any] = dict(params)
+    seen: set[str] = set()
+    while True:
+        answer = client.get(path, asked)
+        if not isinstance(answer.data, dict):
+            raise ContractError(
+                f"the answer of {shown(answer.url)} is not an object",
+                remedy="check that the source's url and kind are right.",
+            )
+        yield answer
+        token = answer.data.get("nextPageToken")
+        if not token:
+            return
+        if token in seen:
+            raise _circle_of_tokens(answer)
+        seen.add(token)
+        asked["pageToken"] = token
+
+
+def _circle_of_tokens(answer: Answer) -> PermanentError:
+    return PermanentError(
+        f"the page tokens of {shown(answer.url)} go in a circle", remedy="ask the vendor how to page."
+    )
 
 
 def body_link_pages(
@@ -288,6 +318,23 @@ def ahead(items: Iterable[T], depth: int = 4) -> Iterator[T]:
             yield item
     finally:
         left.set()
+
+
+def side_by_side(walk: Callable[[T], Iterator[Page]], things: Sequence[T], workers: int) -> Iterator[Page]:
+    """The pages of the walk over each thing, in the things' order; so many walks are under way at once.
+
+    For lists that a vendor gives only parent by parent, where the time goes into waiting. An error comes out where its
+    page would have, and no further walk begins.
+    """
+    if workers == 1 or _few.get() is not None:
+        for thing in things:
+            yield from walk(thing)
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="pages-beside") as pool:
+        # A block at a time: results that wait to be taken are held in memory.
+        for place in range(0, len(things), workers * 4):
+            for pages in pool.map(lambda thing: list(walk(thing)), things[place : place + workers * 4]):
+                yield from pages
 
 
 @dataclass(frozen=True, slots=True)
