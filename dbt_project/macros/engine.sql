@@ -10,6 +10,31 @@
   qualify row_number() over (partition by {{ keys | join(", ") }} order by {{ order_by | join(" desc nulls last, ") }} desc nulls last) = 1
 {%- endmacro %}
 
+{#- The row with the smallest `order_by` for each key, as a relation: what is known comes before what is not. -#}
+{% macro first_per_key(relation, keys, order_by) -%}
+  select candidate.*
+  from {{ relation }} as candidate
+  qualify row_number() over (
+    partition by candidate.{{ keys | join(", candidate.") }} order by {{ order_by | join(" nulls last, ") }} nulls last
+  ) = 1
+{%- endmacro %}
+
+{#- The same, of rows that several sources have: as the first of them in uptake.yaml has it. -#}
+{% macro of_first_source(relation, keys, before=[]) -%}
+  select candidate.*
+  from {{ relation }} as candidate
+  left join {{ source("config", "source") }} as known on known.source = candidate.source
+  qualify row_number() over (
+    partition by candidate.{{ keys | join(", candidate.") }}
+    order by {{ (before + ["known.position", "candidate.source"]) | join(" nulls last, ") }} nulls last
+  ) = 1
+{%- endmacro %}
+
+{#- The value of the row with the smallest `order_by` of those rows of a group for which the condition holds. -#}
+{% macro first_where(value, order_by, condition) -%}
+  min_by({{ value }}, {{ order_by }}) filter (where {{ condition }})
+{%- endmacro %}
+
 {#-
   As newest_per_key, for many rows of which few are repeated: only rows whose key's hash comes more than once are put in
   order (equal hashes of different keys do no harm), all others are passed on as they are read.

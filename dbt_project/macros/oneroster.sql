@@ -1,5 +1,6 @@
 {#- Demographic flags arrive as 'true'/'false' text or as booleans, by vendor; a blank stays unknown. -#}
 {% macro demographic_columns() -%}
+  _source as source,
   sourcedId as sourced_id,
   dateLastModified as date_last_modified,
   lower(sex) as sex,

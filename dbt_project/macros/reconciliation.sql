@@ -54,3 +54,8 @@
     concat({% for column in columns %}cast({{ prefix }}"{{ column }}" as varchar){{ ", ' ', " if not loop.last }}{% endfor %})
   {%- endif -%}
 {%- endmacro %}
+
+{#- Namespaces whose records are staged for each source apart: an id is one source's own until models behind staging say otherwise. -#}
+{% macro namespaces_by_source() -%}
+  {{ return(["oneroster"]) }}
+{%- endmacro %}

@@ -17,6 +17,11 @@ from (
   group by _source
 ) as landed
 left join (
+  {%- if namespace in namespaces_by_source() %}
+  select source, count(*) as staged_rows, count(distinct {{ whole_key(staged_key) }}) as staged_records
+  from {{ ref(staged) }}
+  group by source
+  {%- else %}
   -- A record that two sources hold is staged once, and counted for each of them.
   select holder.source, count(*) as staged_rows, count(distinct {{ whole_key(staged_key, "staged") }}) as staged_records
   from {{ ref(staged) }} as staged
@@ -25,6 +30,7 @@ left join (
     from {{ source("landing", namespace ~ "__" ~ resource) }}
   ) as holder on holder.record_key = {{ whole_key(staged_key, "staged") }}
   group by holder.source
+  {%- endif %}
 ) as staged on staged.source = landed.source
 {{ "union all" if not loop.last }}
 {% endfor %}

@@ -1,21 +1,30 @@
--- When a student was in which grade. OneRoster gives the grade of today; changes are read from what was landed when.
+-- When a student was in which grade. Rosters give the grade of today; changes are read from what was landed when.
 with version as (
 
   select
-    versions.sourced_id as student_key,
-    versions.grade,
-    versions.date_last_modified,
-    versions.landed_at,
-    versions.as_of_at
-  from {{ ref("stg_oneroster__user_versions") }} as versions
+    record.person_key as student_key,
+    record.record_no,
+    version.grade,
+    version.date_last_modified,
+    version.landed_at,
+    version.as_of_at
+  from {{ ref("int_roster_person_version") }} as version
+  inner join {{ ref("int_person_record") }} as record
+    on record.source = version.source and record.record_key = version.record_key
   inner join {{ ref("int_person") }} as person
-    on person.person_key = versions.sourced_id and person.person_type = 'student'
+    on person.person_key = record.person_key and person.person_type = 'student'
+
+),
+
+record_span as (
+
+  {{ attribute_spans("version", ["student_key", "record_no"], "grade") }}
 
 ),
 
 span as (
 
-  {{ attribute_spans("version", "student_key", "grade") }}
+  {{ spans_of_records("record_span", ["student_key"], "grade") }}
 
 )
 

@@ -1,5 +1,6 @@
--- A student is in one school at a time. Where stints overlap, each stretch of dates goes to the primary school, then to the
--- one begun last, then to the first key; the rest is kept with is_chosen = false, for the registrar to look at.
+-- A student is in one school at a time. Where stints overlap, each stretch of dates goes to the school that the first of the
+-- student's rosters has, then to the primary school, then to the one begun last, then to the first key; the rest is kept with
+-- is_chosen = false, for the registrar to look at.
 with stint as (
 
   select * from {{ ref("int_student_school_stint") }}
@@ -33,7 +34,7 @@ select
   stretch.ends_on,
   row_number() over (
     partition by stretch.student_key, stretch.starts_on
-    order by stint.is_primary desc, stint.starts_on desc, stint.school_key
+    order by stint.record_no, stint.is_primary desc, stint.starts_on desc, stint.school_key
   ) = 1 as is_chosen
 from stretch
 inner join stint

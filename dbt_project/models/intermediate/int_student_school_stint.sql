@@ -1,7 +1,8 @@
--- When a student was in a school by their class enrolments, before overlaps between schools are settled.
+-- When a student was in a school by their enrolments, before overlaps between schools are settled. record_no: the first of the
+-- student's rosters that says so.
 with enrollment as (
 
-  select student_key, school_key, is_primary, starts_on, ends_on from {{ ref("int_enrollment") }}
+  select student_key, school_key, record_no, is_primary, starts_on, ends_on from {{ ref("int_enrollment") }}
 
 ),
 
@@ -16,14 +17,13 @@ select
   merged.school_key,
   merged.starts_on,
   merged.ends_on,
-  coalesce(person.primary_org_key = merged.school_key, false)
-    or exists (
-      select 1 from enrollment
-      where enrollment.student_key = merged.student_key
-        and enrollment.school_key = merged.school_key
-        and enrollment.is_primary
-        and enrollment.starts_on <= merged.ends_on
-        and enrollment.ends_on >= merged.starts_on
-    ) as is_primary
+  coalesce(person.primary_org_key = merged.school_key, false) or coalesce(bool_or(enrollment.is_primary), false) as is_primary,
+  min(enrollment.record_no) as record_no
 from merged
+inner join enrollment
+  on enrollment.student_key = merged.student_key
+  and enrollment.school_key is not distinct from merged.school_key
+  and enrollment.starts_on <= merged.ends_on
+  and enrollment.ends_on >= merged.starts_on
 left join {{ ref("int_person") }} as person on person.person_key = merged.student_key
+group by merged.student_key, merged.school_key, merged.starts_on, merged.ends_on, person.primary_org_key

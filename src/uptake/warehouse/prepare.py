@@ -41,7 +41,7 @@ from uptake.warehouse.touched import (
     weeks_of,
 )
 
-ROSTER_NAMESPACE = "oneroster"
+ROSTER_NAMESPACES = {"oneroster", "edfi", "clever"}
 EVENTS_AT_ONCE = 15_000_000  # a pass of dbt over more dates than this would not fit a small machine's memory
 # Lists that decide, like the roster, how the use of any week is counted: which sector and function a product is of.
 LISTS = {("learnplatform", "products")}
@@ -318,7 +318,7 @@ def _find_work(
     work.is_unfinished = bool(begun)
     work.dates |= {day for kind, day in begun if kind == "date"}
     work.weeks = weeks_of(work.dates, district) | {day for kind, day in begun if kind == "week"}
-    if work.has_new_settings or any(file.name[0] == ROSTER_NAMESPACE or file.name in LISTS for file in changed):
+    if work.has_new_settings or any(file.name[0] in ROSTER_NAMESPACES or file.name in LISTS for file in changed):
         work.weeks |= school_weeks(district)
     return work
 

@@ -81,6 +81,7 @@ _TOOL_ADDRESS = pa.schema([("tool_id", pa.string()), ("host", pa.string()), ("pa
 _SOURCE = pa.schema(
     [
         ("source", pa.string()),
+        ("position", pa.int32()),
         ("kind", pa.string()),
         ("namespace", pa.string()),
         ("pull_every_minutes", pa.int32()),
@@ -133,12 +134,13 @@ def write_config(
     sources = [
         {
             "source": source.name,
+            "position": position,
             "kind": source.kind,
             "namespace": source.namespace,
             "pull_every_minutes": source.pull_every_minutes,
             "published_within_seconds": goal_seconds(district, source),
         }
-        for source in district.sources
+        for position, source in enumerate(district.sources, start=1)
     ]
     replace_table(connection, "config.district", pa.Table.from_pylist([settings], schema=_DISTRICT))
     # Apart from the settings: what reads the date is made again each day, what reads the time at each build.

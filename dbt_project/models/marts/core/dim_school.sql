@@ -1,7 +1,7 @@
 with grade as (
 
-  select school_sourced_id as school_key, {{ each_element("grades") }} as grade
-  from {{ ref("stg_oneroster__classes") }}
+  select school_key, {{ each_element("grades") }} as grade
+  from {{ ref("int_roster_class") }}
   where not is_deleted
 
 ),
@@ -18,9 +18,9 @@ taught as (
 
 )
 
--- The level follows from the grades of the school's classes: OneRoster has no field for it.
+-- The level follows from the grades of the school's classes: rosters have no field for it.
 select
-  school.sourced_id as school_key,
+  school.org_key as school_key,
   district.district_id,
   school.name as school_name,
   case
@@ -29,7 +29,7 @@ select
     when taught.has_high and not taught.has_elementary then 'high'
     when taught.has_elementary and taught.has_high then 'all_grades'
   end as school_level
-from {{ ref("stg_oneroster__orgs") }} as school
-left join taught on taught.school_key = school.sourced_id
+from {{ ref("int_roster_org") }} as school
+left join taught on taught.school_key = school.org_key
 cross join {{ source("config", "district") }} as district
 where school.type = 'school'

@@ -1,19 +1,17 @@
 with gradebook as (
 
   select
-    result.student_sourced_id as student_key,
-    coalesce(result.class_sourced_id, line_item.class_sourced_id) as class_key,
-    result.line_item_sourced_id as line_item_key,
+    coalesce(person.person_key, result.record_key) as student_key,
+    result.class_key,
+    result.line_item_key,
     'gradebook' as result_source,
-    category.title as category,
+    result.category,
     result.score,
-    line_item.score_max,
-    cast(result.score_date as date) as scored_on
-  from {{ ref("stg_oneroster__results") }} as result
-  inner join {{ ref("stg_oneroster__line_items") }} as line_item
-    on line_item.sourced_id = result.line_item_sourced_id
-  left join {{ ref("stg_oneroster__categories") }} as category on category.sourced_id = line_item.category_sourced_id
-  where result.score is not null and coalesce(result.score_status, '') <> 'exempt'
+    result.score_max,
+    result.scored_on
+  from {{ ref("int_roster_result") }} as result
+  left join {{ ref("int_person_record") }} as person
+    on person.source = result.source and person.record_key = result.record_key
 
 ),
 
@@ -23,12 +21,12 @@ lms_class as (
   select
     enrollment.user_id,
     enrollment.course_id,
-    case when count(distinct class.sourced_id) = 1 then min(class.sourced_id) end as class_key
+    case when count(distinct class.class_key) = 1 then min(class.class_key) end as class_key
   from {{ ref("stg_canvas__enrollments") }} as enrollment
   left join {{ ref("stg_canvas__sections") }} as section on section.id = enrollment.course_section_id
   left join {{ ref("stg_canvas__courses") }} as course on course.id = enrollment.course_id
-  inner join {{ ref("stg_oneroster__classes") }} as class
-    on class.sourced_id in (section.sis_section_id, course.sis_course_id)
+  inner join {{ ref("int_roster_class") }} as class
+    on class.class_key in (section.sis_section_id, course.sis_course_id)
   group by enrollment.user_id, enrollment.course_id
 
 ),

@@ -1,4 +1,4 @@
-{{ current_records(source("landing", "oneroster__demographics"), ["sourcedId"], version="dateLastModified", deleted_when="status = 'tobedeleted'") }}
+{{ current_records(source("landing", "oneroster__demographics"), ["_source", "sourcedId"], version="dateLastModified", deleted_when="status = 'tobedeleted'") }}
 
 select
   {{ demographic_columns() }}

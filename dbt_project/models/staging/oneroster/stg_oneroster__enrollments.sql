@@ -1,12 +1,13 @@
 {{ current_records(
     source("landing", "oneroster__enrollments"),
-    ["sourcedId"],
+    ["_source", "sourcedId"],
     version="dateLastModified",
     deleted_when="status = 'tobedeleted'",
     keep_deleted=true
 ) }}
 
 select
+  _source as source,
   sourcedId as sourced_id,
   dateLastModified as date_last_modified,
   role,

@@ -1,11 +1,12 @@
 {{ current_records(
     source("landing", "oneroster__results"),
-    ["sourcedId"],
+    ["_source", "sourcedId"],
     version="dateLastModified",
     deleted_when="status = 'tobedeleted'"
 ) }}
 
 select
+  _source as source,
   sourcedId as sourced_id,
   dateLastModified as date_last_modified,
   lineItem_sourcedId as line_item_sourced_id,

@@ -1,5 +1,6 @@
 -- Every landed version of a user's grade, for grades that change from one school year to the next.
 select
+  _source as source,
   sourcedId as sourced_id,
   dateLastModified as date_last_modified,
   {{ element_at("grades", 1) }} as grade,
