@@ -1,47 +1,42 @@
 -- Which person an identifier belongs to. Never guessed: an identifier that points at two people points at nobody, unless
 -- one of them is still on the roster and the other has left.
-with roster_email as (
+with identified as (
 
-  select
-    email as identifier,
-    case
-      when count(distinct case when not is_deleted then person_key end) = 1
-        then min(case when not is_deleted then person_key end)
-      when {{ count_where("not is_deleted") }} = 0 and count(distinct person_key) = 1 then min(person_key)
-    end as person_key
-  from {{ ref("int_person_record") }}
-  where email is not null
-  group by email
-
-),
-
-sis_user as (
-
-  select distinct sis_id as identifier, person_key
+  select 'sis_user' as identifier_kind, sis_id as identifier, person_key, is_deleted
   from {{ ref("int_person_record") }}
   where sis_id is not null
 
-),
+  union all
 
-canvas_user as (
+  select 'email', email, person_key, is_deleted
+  from {{ ref("int_person_record") }}
+  where email is not null
 
-  -- The SIS id that the LMS holds comes first; the login e-mail only where there is no such person.
-  select
-    users.id as identifier,
-    coalesce(by_sis_id.person_key, by_email.person_key) as person_key
-  from {{ ref("stg_canvas__users") }} as users
-  left join sis_user as by_sis_id on by_sis_id.identifier = users.sis_user_id
-  left join roster_email as by_email on by_email.identifier = users.login_id
+  union all
+
+  select 'username', username, person_key, is_deleted
+  from {{ ref("int_person_record") }}
+  where username is not null
+
+  union all
+
+  select 'sis_number', sis_number, person_key, is_deleted
+  from {{ ref("int_person_record") }}
+  where sis_number is not null
+
+  union all
+
+  select identifier_kind, identifier, person_key, false
+  from {{ ref("int_account") }}
+  where person_key is not null
 
 ),
 
 identity as (
 
-  select 'sis_user' as identifier_kind, identifier, person_key from sis_user
-  union all
-  select 'email', identifier, person_key from roster_email where person_key is not null
-  union all
-  select 'canvas_user', identifier, person_key from canvas_user where person_key is not null
+  select identifier_kind, identifier, {{ the_one("person_key", "not is_deleted") }} as person_key
+  from identified
+  group by identifier_kind, identifier
 
 )
 

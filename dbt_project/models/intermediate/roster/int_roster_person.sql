@@ -27,6 +27,8 @@ select
   {{ element_at("users.grades", 1) }} as grade,
   coalesce(users.primary_org_sourced_id, role.primary_role_org) as primary_org_key,
   users.email,
+  users.username,
+  users.identifier as sis_number,
   users.is_deleted
 from {{ ref("stg_oneroster__users") }} as users
 left join oneroster_role as role on role.source = users.source and role.user_sourced_id = users.sourced_id

@@ -19,15 +19,18 @@ lms_class as (
 
   -- The roster's class behind an LMS enrolment, where the section or the course carries its SIS id and there is just one.
   select
+    enrollment.source,
     enrollment.user_id,
     enrollment.course_id,
     case when count(distinct class.class_key) = 1 then min(class.class_key) end as class_key
   from {{ ref("stg_canvas__enrollments") }} as enrollment
-  left join {{ ref("stg_canvas__sections") }} as section on section.id = enrollment.course_section_id
-  left join {{ ref("stg_canvas__courses") }} as course on course.id = enrollment.course_id
+  left join {{ ref("stg_canvas__sections") }} as section
+    on section.source = enrollment.source and section.id = enrollment.course_section_id
+  left join {{ ref("stg_canvas__courses") }} as course
+    on course.source = enrollment.source and course.id = enrollment.course_id
   inner join {{ ref("int_roster_class") }} as class
     on class.class_key in (section.sis_section_id, course.sis_course_id)
-  group by enrollment.user_id, enrollment.course_id
+  group by enrollment.source, enrollment.user_id, enrollment.course_id
 
 ),
 
@@ -43,11 +46,14 @@ lms as (
     assignment.points_possible as score_max,
     {{ local_date("submission.graded_at", "district.time_zone") }} as scored_on
   from {{ ref("stg_canvas__submissions") }} as submission
-  inner join {{ ref("stg_canvas__assignments") }} as assignment on assignment.id = submission.assignment_id
+  inner join {{ ref("stg_canvas__assignments") }} as assignment
+    on assignment.source = submission.source and assignment.id = submission.assignment_id
   inner join {{ ref("int_person_identity") }} as identity
     on identity.identifier_kind = 'canvas_user' and identity.identifier = submission.user_id and identity.is_student
   left join lms_class
-    on lms_class.user_id = submission.user_id and lms_class.course_id = submission.course_id
+    on lms_class.source = submission.source
+    and lms_class.user_id = submission.user_id
+    and lms_class.course_id = submission.course_id
   cross join {{ source("config", "district") }} as district
   where submission.score is not null
 

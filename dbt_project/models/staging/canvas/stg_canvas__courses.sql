@@ -1,10 +1,11 @@
 {{ current_records(
     source("landing", "canvas__courses"),
-    ["id"],
+    ["_source", "id"],
     deleted_when="workflow_state = 'deleted'"
 ) }}
 
 select
+  _source as source,
   id,
   sis_course_id,
   name,

@@ -1,11 +1,12 @@
 {{ current_records(
     source("landing", "canvas__enrollments"),
-    ["id"],
+    ["_source", "id"],
     version="updated_at",
     deleted_when="enrollment_state = 'deleted'"
 ) }}
 
 select
+  _source as source,
   id,
   user_id,
   course_id,

@@ -1,9 +1,10 @@
 {{ current_records(
     source("landing", "canvas__sections"),
-    ["id"]
+    ["_source", "id"]
 ) }}
 
 select
+  _source as source,
   id,
   course_id,
   name,

@@ -1,10 +1,11 @@
 {{ current_records(
     source("landing", "canvas__users"),
-    ["id"],
+    ["_source", "id"],
     keep_deleted=true
 ) }}
 
 select
+  _source as source,
   id,
   sis_user_id,
   login_id,
