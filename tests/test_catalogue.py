@@ -46,7 +46,7 @@ def test_no_catalogue_knows_nothing() -> None:
     [
         (",Docs,,,,approved,,", "tools.csv line 2: tool_id is blank"),
         ("docs,,,,,approved,,", "tools.csv line 2: tool_name is blank"),
-        ("docs,Docs,,,,maybe,,", "line 2: approval_status 'maybe' is not one of approved, unapproved, retired"),
+        ("docs,Docs,,,,maybe,,", "line 2: approval_status 'maybe' is not one of approved, unapproved, retired, known"),
         ("docs,Docs,,,,approved,,https://x.example", "line 2: 'https://x.example' is not `host` or `host/path`"),
         ("docs,Docs,,,,approved,,x.example/a?b", "line 2: 'x.example/a?b' has a query"),
         ("docs,Docs,,,,approved,,localhost", "line 2: 'localhost' is not `host`"),

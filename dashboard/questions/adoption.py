@@ -160,11 +160,13 @@ def _numbers(
                f"{words.amounts(unused, 'cost')} so far this school year, data through {context.through}",
                "unused_tool", ("mart_unused_tool",))
     )  # fmt: skip
-    unapproved = unknown[unknown["status"] == "unapproved"]
+    unapproved, unmatched = (unknown[unknown["status"] == status] for status in ("unapproved", "unmatched"))
+    open_tools = len(unknown) - len(unapproved) - len(unmatched)
+    undecided = f", {words.plural(open_tools, 'tool', 'tools')} that nobody has decided on" if open_tools else ""
     figures.append(
         Number("Unapproved tools in use", words.count(len(unapproved)),
-               f"and {words.plural(len(unknown) - len(unapproved), 'web address', 'web addresses')} that no tool in "
-               f"the catalog explains, data through {context.through}", "unknown_tool", ("mart_unknown_tool",))
+               f"and {words.plural(len(unmatched), 'web address', 'web addresses')} that no tool in the catalog "
+               f"explains{undecided}, data through {context.through}", "unknown_tool", ("mart_unknown_tool",))
     )  # fmt: skip
     return figures
 
@@ -298,6 +300,10 @@ def _unused_and_unknown(context: Context, unused: pd.DataFrame, unknown: pd.Data
             columns.words_of("last_seen_on", "Last seen", _first_seen),
         ],
     )
+    st.caption(
+        "Each of these waits for a decision. Your data team records it in the tool catalog, and past use is then told "
+        "under the tool's name."
+    )
 
 
 def _or_hidden(value: Any) -> str:
@@ -313,7 +319,8 @@ def _last_used(value: Any) -> str:
 
 
 def _status(value: Any) -> str:
-    return "not approved" if value == "unapproved" else "not in the catalog"
+    told = {"unapproved": "not approved", "known": "nobody has decided", "unmatched": "not in the catalog"}
+    return told[value]
 
 
 def _steps(tools: pd.DataFrame, unused: pd.DataFrame, unknown: pd.DataFrame) -> list[str]:

@@ -1,8 +1,12 @@
 """The district's tool catalogue: which tools there are, whether they are approved, and at which addresses they live.
 
 A CSV with the columns tool_id, tool_name, vendor_name, function, sector, approval_status
-(approved | unapproved | retired), licensed_grades (`;` between OneRoster grades, blank: every grade) and addresses
-(`;` between `host` or `host/path`). The addresses decide how much of a URL may pass the door.
+(approved | unapproved | retired | known), licensed_grades (`;` between OneRoster grades, blank: every grade) and
+addresses (`;` between `host` or `host/path`). The addresses decide how much of a URL may pass the door.
+
+A tool that is only `known` is a name for its addresses: the district has decided nothing about it. Its use is counted
+and shown for review, and it stands on no page of adoption before somebody decides (`uptake tools`). The catalogue that
+`uptake init` begins with is all of this kind.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ COLUMNS = (
     "licensed_grades",
     "addresses",
 )
-APPROVAL_STATUSES = ("approved", "unapproved", "retired")
+APPROVAL_STATUSES = ("approved", "unapproved", "retired", "known")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from rich.table import Table
 from uptake.errors import CheckError, ConfigError, TransientError, UptakeError
 from uptake.evidence.cli import study_app
 from uptake.sources.cli import sources_app
+from uptake.tools.cli import tools_app
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -67,6 +68,7 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(registers_app, name="registers")
 app.add_typer(study_app, name="study")
 app.add_typer(sources_app, name="sources")
+app.add_typer(tools_app, name="tools")
 out = Console()
 err = Console(stderr=True)
 

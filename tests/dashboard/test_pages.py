@@ -330,6 +330,7 @@ def test_the_answers_come_from_the_data(look: Visit) -> None:
     adoption = said(look("adoption"))
     assert "Canvas has the highest adoption" in adoption
     assert "95% of the recorded use could be tied to a student" in adoption
+    assert "that no tool in the catalog explains, 1 tool that nobody has decided on, data through" in adoption
 
 
 def test_the_furthest_group_stands_first_and_the_hidden_one_last(look: Visit) -> None:

@@ -14,6 +14,7 @@ from uptake import pipeline
 from uptake.errors import TransientError
 from uptake.sandbox.truths import load_truths
 from uptake.sources.api import ApiSource
+from uptake.tools.review import undecided
 from uptake.warehouse.publish import current_snapshot
 
 TRUTHS = load_truths()
@@ -90,6 +91,10 @@ def test_the_unapproved_tool_and_the_unknown_host_that_spread(whole_way: WholeWa
     assert found[TRUTHS.spreading_unapproved.tool][0] == "unapproved"
     assert found[TRUTHS.spreading_unapproved.tool][1] > 1.2
     assert found[TRUTHS.spreading_unmatched.host][0] == "unmatched"
+    district = whole_way.project.district(DISTRICT)
+    to_review = {each.tool_id or each.host: each for each in undecided(whole_way.project, district)}
+    assert to_review[TRUTHS.spreading_unapproved.tool].status == "unapproved"
+    assert to_review[TRUTHS.spreading_unmatched.host].students is not None
 
 
 def test_the_group_with_less_access_is_below_the_others(whole_way: WholeWay):

@@ -103,13 +103,19 @@ def land_first(lake: Lake) -> None:
 
 
 def land_more(lake: Lake) -> None:
-    """What the second build sees: a day pulled again, late rows, a page view that went on, and a late student."""
+    """What the second build sees: a day pulled again, late rows, a page view that went on, a late student, and a host
+    that nobody has named (`name_host`)."""
     again = filter_day(date(2026, 2, 3), 300, 3)
     lake.land("umbrella", "activity", [*again[:200], *filter_day(date(2026, 2, 3), 50, 33)], token="day-3")
     lake.land(
         "umbrella",
         "activity",
         [*filter_day(date(2026, 2, 10), 100, 10), request("2026-01-20T15:00:00", "s2@mail"), again[0], again[0]],
+    )
+    lake.land(
+        "umbrella",
+        "activity",
+        [request("2026-01-21T15:00:00", who, "play.rare.example") for who in ("s2@mail", "t1@mail")],
     )
     lake.land("canvas", "page_views", [page_view("p2", "2026-02-03T15:05:00", "c1", 95.5)])
     person = {
@@ -122,6 +128,13 @@ def land_more(lake: Lake) -> None:
         "roles": [{"role": "student", "roleType": "primary", "org_sourcedId": "north"}],
     }
     lake.land("oneroster", "users", [person])
+
+
+def name_host(lake: Lake) -> None:
+    """The district says which tool the host of `land_more` is of."""
+    catalogue = lake.root / "tools.csv"
+    catalogue.write_text(catalogue.read_text() + "rare,Rare,,,,approved,,rare.example\n")
+    lake.reload()
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
-from conftest import land_more
+from conftest import land_more, name_host
 from lake import DISTRICT, Lake, request, roster
 
 from uptake.errors import TransientError
@@ -44,11 +45,16 @@ def test_a_build_says_what_it_did(built: tuple[Lake, BuildSummary]) -> None:
     assert not summary.nothing_new
 
 
+class Updated(NamedTuple):
+    """A built district after `land_more`, an ordinary build, `name_host` and another one; what its tables hold."""
+
+    lake: Lake
+    contents: dict[str, tuple[int, str]]
+    named: BuildSummary
+
+
 @pytest.fixture(scope="module")
-def updated(
-    built: tuple[Lake, BuildSummary], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Lake, dict[str, tuple[int, str]]]:
-    """A built district after `land_more` and an ordinary build, and what its tables hold."""
+def updated(built: tuple[Lake, BuildSummary], tmp_path_factory: pytest.TempPathFactory) -> Updated:
     import shutil
 
     source, _ = built
@@ -58,17 +64,29 @@ def updated(
     lake = Lake.at(root)
     land_more(lake)
     build_warehouse(lake.project, DISTRICT, run_id="second")
-    return lake, lake.contents()
+    assert lake.query("select sum(events) from marts.fct_unmatched_usage_day where host = 'play.rare.example'") == [
+        (2,)
+    ]
+    name_host(lake)
+    named = build_warehouse(lake.project, DISTRICT, run_id="named")
+    return Updated(lake, lake.contents(), named)
 
 
-def test_an_increment_gives_the_rows_of_a_full_refresh(
-    updated: tuple[Lake, dict[str, tuple[int, str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Late rows, a superseded window, a longer page view and a student who was unknown: each rebuilt its own dates.
+def test_naming_a_host_names_its_past_and_makes_no_other_date_again(updated: Updated) -> None:
+    assert updated.named.touched_dates == 1
+    assert updated.lake.query(
+        "select student_key, cast(on_date as varchar) from marts.fct_student_tool_day where tool_key = 'rare'"
+    ) == [("s2", "2026-01-21")]
+    assert updated.lake.query("from marts.fct_unmatched_usage_day where host = 'play.rare.example'") == []
+
+
+def test_an_increment_gives_the_rows_of_a_full_refresh(updated: Updated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Late rows, a superseded window, a longer page view, a student who was unknown and a host that nobody had named:
+    each rebuilt its own dates.
 
     The refresh is made in two passes, as one is that would not fit the memory.
     """
-    lake, incremental = updated
+    lake, incremental, _ = updated
     assert lake.query("select count(*) from marts.fct_student_tool_day where student_key = 'late'")[0][0] > 3
     assert incremental["marts.fct_student_tool_day"][0] > 50
     monkeypatch.setattr("uptake.warehouse.prepare.EVENTS_AT_ONCE", 700)
@@ -77,8 +95,8 @@ def test_an_increment_gives_the_rows_of_a_full_refresh(
     assert lake.contents() == incremental
 
 
-def test_a_second_build_finds_nothing_to_do(updated: tuple[Lake, dict[str, tuple[int, str]]]) -> None:
-    lake, contents = updated
+def test_a_second_build_finds_nothing_to_do(updated: Updated) -> None:
+    lake, contents, _ = updated
     summary = build_warehouse(lake.project, DISTRICT, run_id="fourth")
     assert summary.nothing_new and summary.models == 0 and summary.seconds < 5
     assert lake.contents() == contents
@@ -99,12 +117,13 @@ build_warehouse(Project.load(Path(sys.argv[1])), "maple")
 
 @pytest.mark.timeout(600)
 def test_a_killed_build_is_made_again_whole(
-    built: tuple[Lake, BuildSummary], updated: tuple[Lake, dict[str, tuple[int, str]]], copy_of: CopyOf
+    built: tuple[Lake, BuildSummary], updated: Updated, copy_of: CopyOf
 ) -> None:
     """kill -9 between two facts of an increment, and at random instants of the builds after it; then one that ends:
     its rows are those of a build that nobody killed."""
     lake = copy_of(built[0])
     land_more(lake)
+    name_host(lake)
     log = target_dir(lake.project, DISTRICT).parent / "dbt.log"
     log.unlink()
     command = [sys.executable, "-c", BUILD, str(lake.root / "uptake.yaml")]
@@ -124,7 +143,7 @@ def test_a_killed_build_is_made_again_whole(
             except subprocess.TimeoutExpired:
                 os.killpg(build.pid, signal.SIGKILL)
     build_warehouse(lake.project, DISTRICT)
-    assert lake.contents() == updated[1], f"seed {seed}"
+    assert lake.contents() == updated.contents, f"seed {seed}"
 
 
 def _text(path: Path) -> str:

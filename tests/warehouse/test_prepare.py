@@ -193,11 +193,18 @@ def test_other_settings_make_the_weekly_marts_again(lake: Lake) -> None:
     assert lake.query("select minimum_n from config.district") == [(15,)]
 
 
-def test_a_new_tool_address_or_model_makes_everything_again(lake: Lake) -> None:
+def test_a_new_model_makes_everything_again(lake: Lake) -> None:
     done(lake, prepared(lake))
     assert prepare(lake.project, lake.district, models_signature="models 2").full_refresh
+
+
+def test_an_address_that_another_tool_has_now_makes_every_date_again(lake: Lake) -> None:
+    for day in ("2026-03-02", "2026-03-04"):
+        lake.land("umbrella", "activity", [request(f"{day}T15:00:00", "a@mail")])
+    done(lake, prepared(lake))
     (lake.root / "tools.csv").write_text(CATALOGUE.replace("app.mathgym.example", "play.mathgym.example"))
-    assert prepared(lake).full_refresh
+    work = prepared(lake)
+    assert work.dates == {date(2026, 3, 2), date(2026, 3, 4)} and work.has_new_settings and not work.full_refresh
 
 
 def test_settings_calendar_and_catalogue_are_tables(lake: Lake) -> None:

@@ -1,6 +1,6 @@
 -- Each address seen in the dates being rebuilt, and the tool that it belongs to: the longest path prefix known for its
--- host, else the host, else its registered domain where all catalogue addresses under it are one tool's. What matches
--- nothing stays without a tool. `tool_no` and `host_no` are cheaper keys than text.
+-- host, else the host, else its registered domain where all catalogue addresses under it are one tool's and one of them
+-- is a whole host. What matches nothing stays without a tool. `tool_no` and `host_no` are cheaper keys than text.
 with seen as (
 
   select distinct address from {{ ref("base_umbrella__activity") }}
@@ -48,12 +48,13 @@ by_address as (
 
 by_domain as (
 
-  -- Only a domain with one tool: under any other a host that the catalogue does not name may be anybody's.
+  -- Only a domain with one tool: under any other a host that the catalogue does not name may be anybody's. And not where
+  -- the tool is a part of a host: what else is there is then not this tool.
 
   select registered_domain, min(tool_key) as tool_key
   from {{ ref("int_tool_address") }}
   group by registered_domain
-  having count(distinct tool_key) = 1
+  having count(distinct tool_key) = 1 and min(length(path_prefix)) = 0
 
 ),
 

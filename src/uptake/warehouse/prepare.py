@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from uptake import clock
-from uptake.catalogue import load_catalogue
+from uptake.catalogue import Catalogue, load_catalogue
 from uptake.config import District
 from uptake.contracts import TIMESTAMP, Resource
 from uptake.errors import PermanentError
@@ -30,7 +30,9 @@ from uptake.warehouse import versions
 from uptake.warehouse.engine import LAST_BUILD, first_row, open_warehouse, replace_table, table_exists
 from uptake.warehouse.landing_views import LakeFile, Name, compacted_files, live_files, write_views
 from uptake.warehouse.partitions import DATE_VERSION
+from uptake.warehouse.public_suffixes import LIST_VERSION
 from uptake.warehouse.reference import copy_operations, write_config
+from uptake.warehouse.relabelled import addresses_of, dates_of_use, domains_named
 from uptake.warehouse.touched import (
     dates_after_reports,
     dates_of,
@@ -43,8 +45,9 @@ from uptake.warehouse.touched import (
 
 ROSTER_NAMESPACES = {"oneroster", "edfi", "clever"}
 EVENTS_AT_ONCE = 15_000_000  # a pass of dbt over more dates than this would not fit a small machine's memory
-# Lists that decide, like the roster, how the use of any week is counted: which sector and function a product is of.
-LISTS = {("learnplatform", "products")}
+# Lists that decide, like the roster, how the use of any week is counted: which sector and function a product is of, and
+# which tools somebody pays for.
+LISTS = {("learnplatform", "products"), ("registers", "contracts")}
 
 _FILE = pa.schema(
     [
@@ -68,7 +71,7 @@ class Signature:
     """What a good build was made of, besides files. Another value of a part makes this much again.
 
     everything: the models themselves, and settings that facts depend on.
-    marts: the other settings and the district's date.
+    marts: the other settings, the tool catalogue and the district's date.
     records: the newest pull and outcome that the quality marts show.
     """
 
@@ -143,16 +146,17 @@ def prepare(
                 district.time_zone,
                 district.calendar.model_dump_json(),
                 str(district.thresholds.idle_gap_minutes),
-                repr(catalogue.tools),
+                LIST_VERSION,
             ),
             marts=_digest(
+                repr(catalogue.tools),
                 district.model_dump_json(exclude={"calendar", "time_zone"}),
                 as_of_at.astimezone(district.zone).date().isoformat(),
             ),
             records=_records_signature(connection),
         )
         work = _find_work(
-            connection, project, district, resources, files, warehouse, signature, full_refresh=full_refresh
+            connection, project, district, catalogue, resources, files, warehouse, signature, full_refresh=full_refresh
         )
         work.batches = in_batches(work.dates, files, resources, district.zone, EVENTS_AT_ONCE)
         write_config(connection, district, catalogue, as_of_at)
@@ -236,6 +240,7 @@ def finish(work: Work, memory_limit: str = "2GB") -> None:
         connection.execute("begin")
         connection.execute("create or replace table build.done_file as from build.seen_file")
         connection.execute("create or replace table build.identity as from intermediate.int_person_identity")
+        connection.execute("create or replace table build.tool_address as from config.tool_address")
         connection.execute("create or replace table build.is_complete_refresh_due as select false as is_due")
         connection.execute("delete from build.begun")
         versions.remember_sources(connection)
@@ -287,6 +292,7 @@ def _find_work(
     connection: duckdb.DuckDBPyConnection,
     project: Project,
     district: District,
+    catalogue: Catalogue,
     resources: Mapping[Name, Resource],
     files: list[LakeFile],
     warehouse: Path,
@@ -313,6 +319,11 @@ def _find_work(
     work.dates = dates_of(connection, changed, resources, district.zone)
     work.dates |= dates_of_voided(connection, changed, files, district.zone)
     work.dates |= dates_after_reports(connection, changed, district.zone)
+    named = domains_named(set(connection.execute("from build.tool_address").fetchall()), addresses_of(catalogue))
+    if named is None:
+        work.dates |= dates_of(connection, files, resources, district.zone)
+    elif named:
+        work.dates |= dates_of_use(connection, named)
     # A build that was killed may have made dates of files that count no longer.
     begun = connection.execute("select kind, on_date from build.begun").fetchall()
     work.is_unfinished = bool(begun)

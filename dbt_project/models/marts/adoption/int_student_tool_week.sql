@@ -12,6 +12,7 @@ with fact as (
     fact.active_minutes,
     fact.on_date
   from {{ ref("fct_student_tool_day") }} as fact
+  inner join {{ ref("int_tool_grade_set") }} as tool on tool.tool_key = fact.tool_key
   inner join {{ ref("dim_date") }} as day on day.on_date = fact.on_date and day.is_instructional
   inner join {{ ref("int_week") }} as week on week.week_start_on = day.week_start_on and week.school_year = day.school_year
   cross join {{ source("config", "district") }} as district

@@ -1,6 +1,6 @@
 {{ config(materialized="view", schema="intermediate", contract={"enforced": false}) }}
 -- The grades that each tool is meant for. Tools with the same set of grades have the same eligible students. No grades
--- named: every student.
+-- named: every student. Tools that nobody has decided on and nobody pays for are not asked after: mart_unknown_tool shows them.
 select
   tool_key,
   tool_name,
@@ -11,6 +11,7 @@ select
   end as grade_set
 from {{ ref("dim_tool") }}
 where tool_source = 'catalogue'
+  and (approval_status <> 'known' or tool_key in (select tool_key from {{ ref("dim_contract") }}))
 
 union all
 

@@ -1,4 +1,4 @@
--- Tools that nobody approved and hosts that are in no catalogue, over the last four weeks and the four before. A host that
+-- Tools that nobody approved or decided on and hosts that are in no catalogue, over the last four weeks and the four before. A host that
 -- fewer than n students visited can say much of them, so such hosts are one row together; nor is it told that all but fewer
 -- than n students of the district use one.
 with district as (
@@ -27,7 +27,7 @@ seen as (
   select fact.tool_key, cast(null as varchar) as host, fact.on_date, fact.student_key, fact.events
   from {{ ref("fct_student_tool_day") }} as fact
   inner join {{ ref("dim_tool") }} as tool on tool.tool_key = fact.tool_key
-  where tool.approval_status = 'unapproved'
+  where tool.approval_status in ('unapproved', 'known')
 
 ),
 
@@ -157,7 +157,7 @@ select
   coalesce(large.host, address.host) as host,
   large.tool_key,
   coalesce(tool.tool_name, large.host) as tool_name,
-  case when large.tool_key is null then 'unmatched' else 'unapproved' end as status,
+  coalesce(tool.approval_status, 'unmatched') as status,
   large.first_seen_on,
   large.last_seen_on,
   cast(large.events as bigint) as events,
