@@ -11,6 +11,7 @@ import httpx
 
 from uptake.config import District
 from uptake.errors import TransientError
+from uptake.tls import trusted_authorities
 
 _TIMEOUT_SECONDS = 10.0
 
@@ -25,7 +26,7 @@ def now(district: District) -> datetime:
         return datetime.now(UTC)
     remedy = "start the simulated district (`uptake sandbox serve`), or mend clock_url."
     try:
-        answer = httpx.get(district.clock_url, timeout=_TIMEOUT_SECONDS)
+        answer = httpx.get(district.clock_url, timeout=_TIMEOUT_SECONDS, verify=trusted_authorities())
         answer.raise_for_status()
         value = datetime.fromisoformat(answer.json()["now"])
     except httpx.HTTPError as error:

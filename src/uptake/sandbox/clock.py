@@ -7,6 +7,7 @@ runs. Speed 0 freezes it. After the last school day's 16:00 it stands still.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -40,6 +41,7 @@ class Clock:
             self._anchor = float(instant(datetime.fromisoformat(saved["now"])))
             self.speed = float(saved["speed"])
         self._anchored_at = wall()
+        self._saving = threading.Lock()
 
     @property
     def now_ms(self) -> int:
@@ -81,6 +83,7 @@ class Clock:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"now": self.now.isoformat(), "speed": self.speed})
-        beside = self._file.with_suffix(".tmp")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(self._file)
+        with self._saving:  # requests are served by several threads
+            beside = self._file.with_suffix(".tmp")
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(self._file)

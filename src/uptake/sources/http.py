@@ -28,6 +28,7 @@ import orjson
 import tenacity
 
 from uptake.errors import PermanentError, TransientError
+from uptake.tls import trusted_authorities
 
 log = logging.getLogger(__name__)
 # httpx writes whole URLs at INFO, and queries hold ids.
@@ -106,6 +107,7 @@ class HttpClient:
             auth=auth,
             timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, 15)),
             headers={"Accept": "application/json", "User-Agent": "uptake", **(headers or {})},
+            verify=trusted_authorities(),
             transport=transport,
         )
         self._retry = tenacity.Retrying(
