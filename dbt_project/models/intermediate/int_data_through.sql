@@ -15,8 +15,11 @@ by_pull as (
   select
     pulled.source,
     pulled.resource,
-    pulled.resource in ('activity', 'page_views', {{ pushed_event_resources() }}) as is_usage,
+    pulled.resource in ('activity', 'page_views', 'web_logs', {{ pushed_event_resources() }}) as is_usage,
     case
+      -- The vendor's own copy of its web log lags by hours, so that a pull after the last bell may not reach it.
+      when pulled.resource = 'web_logs'
+        then {{ days_after(local_date("pulled.through_at", "district.time_zone"), -1) }}
       when {{ second_of_day(local_time("pulled.through_at", "district.time_zone")) }}
         >= {{ second_of_day("district.school_end") }}
         then {{ local_date("pulled.through_at", "district.time_zone") }}

@@ -24,6 +24,16 @@ with landed as (
 
   select
     _source as source,
+    'web_logs' as resource,
+    "timestamp" as occurred_at,
+    concat(id, ' ', cast("timestamp" as varchar)) as event_id,
+    real_user_id is null as is_counted
+  from {{ source("landing", "canvas__web_logs") }}
+
+  union all
+
+  select
+    _source as source,
     'event' as resource,
     "eventTime" as occurred_at,
     concat(event_key, ' ', cast("eventTime" as varchar)) as event_id,

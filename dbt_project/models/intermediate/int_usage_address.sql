@@ -7,6 +7,8 @@ with seen as (
   union
   select distinct address from {{ ref("base_canvas__page_views") }}
   union
+  select distinct address from {{ ref("base_canvas__web_logs") }}
+  union
   select distinct address from {{ ref("base_caliper__event") }}
   union
   select distinct address from {{ ref("base_logpush__request") }}

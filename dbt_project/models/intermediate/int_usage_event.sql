@@ -34,6 +34,21 @@ with event as (
 
   select
     occurred_at,
+    'canvas_user' as identifier_kind,
+    user_identifier as identifier,
+    address,
+    source,
+    'event_sessionised' as minutes_method,
+    cast(null as double) as interaction_seconds,
+    {{ no_reported_measures() }} as measures,
+    cast(null as double) as duration_seconds,
+    case when is_background then 'background' end as exclusion_reason
+  from {{ ref("stg_canvas__web_logs") }}
+
+  union all
+
+  select
+    occurred_at,
     identifier_kind,
     identifier,
     address,

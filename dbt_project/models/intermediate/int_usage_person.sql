@@ -6,6 +6,8 @@ with seen as (
   union
   select distinct 'canvas_user', user_identifier from {{ ref("base_canvas__page_views") }}
   union
+  select distinct 'canvas_user', user_identifier from {{ ref("base_canvas__web_logs") }}
+  union
   select distinct identifier_kind, identifier from {{ ref("base_caliper__event") }}
   union
   select distinct identifier_kind, identifier from {{ ref("base_logpush__request") }}

@@ -14,7 +14,7 @@ from pydantic import HttpUrl
 from uptake.config import SourceSettings
 from uptake.contracts import Resource
 from uptake.credentials import Credential
-from uptake.errors import ConfigError
+from uptake.errors import ConfigError, UptakeError
 from uptake.sources.http import HttpClient
 
 BATCH_ROWS = 10_000
@@ -53,6 +53,7 @@ class ApiSource:
             retry_seconds=settings.retry_seconds,
             trusted_domain=self.trusted_domain,
             headers=self._headers(settings),
+            errors=self._error,
             sleep=type(self).sleep,
         )
 
@@ -62,6 +63,10 @@ class ApiSource:
     def _headers(self, settings: Any) -> Mapping[str, str]:
         """What each request is to say besides."""
         return {}
+
+    def _error(self, response: httpx.Response) -> UptakeError | None:
+        """An answer that is not 200, by the vendor's own words; None where its status says enough."""
+        return None
 
     def __enter__(self) -> Self:
         return self

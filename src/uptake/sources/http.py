@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -27,7 +28,7 @@ import httpx
 import orjson
 import tenacity
 
-from uptake.errors import PermanentError, TransientError
+from uptake.errors import PermanentError, TransientError, UptakeError
 from uptake.tls import trusted_authorities
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,8 @@ class HttpClient:
 
     connection: name of the credential, for remedies. attempts and retry_seconds bound what is spent on one request.
     trusted_domain: besides the base URL's own origin, hosts under this domain may be given the credential when the
-    vendor redirects there. headers: sent with each request.
+    vendor redirects there. headers: sent with each request. errors: tells an answer that is not 200 by the vendor's own
+    words, None where the status says enough.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class HttpClient:
         attempts: int = 8,
         trusted_domain: str | None = None,
         headers: Mapping[str, str] | None = None,
+        errors: Callable[[httpx.Response], UptakeError | None] = lambda response: None,
         sleep: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -110,6 +113,10 @@ class HttpClient:
             verify=trusted_authorities(),
             transport=transport,
         )
+        self._plain = httpx.Client(
+            timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, 15)), verify=trusted_authorities()
+        )
+        self._errors = errors
         self._retry = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
             wait=_Wait(),
@@ -134,6 +141,7 @@ class HttpClient:
 
     def close(self) -> None:
         self._client.close()
+        self._plain.close()
 
     def get(
         self,
@@ -159,17 +167,43 @@ class HttpClient:
     def post(
         self,
         path: str,
-        form: Mapping[str, str],
+        form: Mapping[str, str] | None = None,
         *,
+        data: Any = None,
         is_probe: bool = False,
         read: Callable[[bytes], Any] = orjson.loads,
     ) -> Answer:
-        """A question that stands in the body, where no log of a server or a proxy writes it down. Raises as `get`.
+        """A question that stands in the body, as a form or as JSON (`data`), where no log of a server or a proxy writes
+        it down. Raises as `get`.
 
         It is asked again as a GET is, so it must be one that changes nothing; it is not redirected.
         """
-        request = self._client.build_request("POST", self._base.join(path.lstrip("/")), data=form)
-        return self._answer(request, read, is_probe)
+        url = self._base.join(path.lstrip("/"))
+        return self._answer(self._client.build_request("POST", url, data=form, json=data), read, is_probe)
+
+    def save(self, url: str, file: Path) -> None:
+        """A file that the vendor keeps elsewhere, by an address that is itself the right to read it: it is asked for
+        without the credential, and no error shows more of it than its host. Bytes are written as they come.
+
+        Raises Transient- or PermanentError; NotFound also where the right has run out (403).
+        """
+        self._retry(self._save, httpx.URL(url), file)
+
+    def _save(self, url: httpx.URL, file: Path) -> None:
+        place = f"a file at {url.host}"
+        if url.scheme != "https" and url.host != self._base.host:
+            raise PermanentError(f"{place} would come without encryption", remedy="ask the vendor.")
+        try:
+            with self._plain.stream("GET", url) as response, file.open("wb") as opened:
+                if response.status_code in (403, 404):
+                    raise NotFound(f"{place} is not there any more ({response.status_code})", remedy=WAIT)
+                if response.status_code != 200:
+                    response.read()
+                    raise _refusal(response, place, self._connection)
+                for part in response.iter_raw():
+                    opened.write(part)
+        except (httpx.TransportError, httpx.StreamError) as error:
+            raise TransientError(f"{place} broke off ({type(error).__name__})", remedy=_LONGER) from error
 
     def _answer(self, request: httpx.Request, read: Callable[[bytes], Any], is_probe: bool) -> Answer:
         self.require_own(request.url)
@@ -221,7 +255,7 @@ class HttpClient:
                 remedy="write the address that it leads to, with https, as the source's url.",
             )
         if response.status_code != 200:
-            raise _refusal(response, place, self._connection)
+            raise self._errors(response) or _refusal(response, place, self._connection)
         return Answer(decoded(response, place, read), response.headers, response.url, _links(response))
 
 

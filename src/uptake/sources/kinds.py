@@ -41,6 +41,7 @@ _TYPES: Mapping[Any, str] = {
 _EXAMPLES: Mapping[str, str] = {
     "url": "https://vendor.lakeside.example",
     "folder": "drop/{name}",
+    "canvas_data_2.host": "lakeside.instructure.example",
     "mappings": "registers/contracts",
     "database.url": "postgresql+psycopg2://finance.lakeside.example/erp",
     "database.connection": "lakeside_finance",

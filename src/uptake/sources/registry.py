@@ -15,6 +15,7 @@ _PLACES = {
     "oneroster": "uptake.sources.oneroster:OneRoster",
     "oneroster_csv": "uptake.sources.oneroster.files:OneRosterFiles",
     "canvas": "uptake.sources.canvas:Canvas",
+    "canvas_data_2": "uptake.sources.canvas_data_2:CanvasData2",
     "moodle": "uptake.sources.moodle:Moodle",
     "edfi": "uptake.sources.edfi:EdFi",
     "clever": "uptake.sources.clever:Clever",
@@ -32,6 +33,7 @@ _PLACES = {
 _OWN_RESOURCES = (
     ("oneroster", "uptake.sources.oneroster"),
     ("canvas", "uptake.sources.canvas"),
+    ("canvas", "uptake.sources.canvas_data_2"),
     ("moodle", "uptake.sources.moodle"),
     ("edfi", "uptake.sources.edfi"),
     ("clever", "uptake.sources.clever"),

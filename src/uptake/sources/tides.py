@@ -50,6 +50,11 @@ class Tides:
         """The mark that was noted last, at or before the moment; None where nothing was."""
         return next((mark for noted, mark in reversed(self._noted.reached) if noted <= moment), None)
 
+    def forget(self) -> None:
+        """The vendor cannot say any more what came after the marks."""
+        self._path.unlink(missing_ok=True)
+        self._noted.reached = []
+
     def note(self, moment: datetime, mark: str) -> None:
         """A moment that is not after the last one is of a pull of the past, and says nothing of when it is made."""
         reached = self._noted.reached
