@@ -57,5 +57,5 @@
 
 {#- Namespaces whose records are staged for each source apart: an id is one source's own until models behind staging say otherwise. -#}
 {% macro namespaces_by_source() -%}
-  {{ return(["oneroster", "canvas"]) }}
+  {{ return(["oneroster", "canvas", "moodle"]) }}
 {%- endmacro %}

@@ -5,6 +5,11 @@ with account as (
   select source, 'canvas_user' as identifier_kind, id as identifier, sis_user_id as sis_id, login_id as email
   from {{ ref("stg_canvas__users") }}
 
+  union all
+
+  select source, 'moodle_user', id, sis_user_id, email
+  from {{ ref("stg_moodle__users") }}
+
 ),
 
 sis_user as (

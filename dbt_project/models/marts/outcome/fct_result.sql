@@ -59,11 +59,37 @@ lms as (
 
 ),
 
+lms_grade as (
+
+  -- Items of an LMS' own grade book that are no total of others, as what was reached above the lowest mark: the first word of
+  -- a scale is 1 and worth nothing.
+  select
+    identity.person_key as student_key,
+    class.class_key,
+    concat(grade.source, ':', cast(grade.item_id as varchar)) as line_item_key,
+    'lms_assignment' as result_source,
+    cast(null as varchar) as category,
+    grade.grade - coalesce(grade.grade_min, 0) as score,
+    grade.grade_max - coalesce(grade.grade_min, 0) as score_max,
+    {{ local_date("grade.graded_at", "district.time_zone") }} as scored_on
+  from {{ ref("stg_moodle__grades") }} as grade
+  inner join {{ ref("int_person_identity") }} as identity
+    on identity.identifier_kind = 'moodle_user' and identity.identifier = grade.user_id and identity.is_student
+  left join {{ ref("stg_moodle__courses") }} as course
+    on course.source = grade.source and course.id = grade.course_id
+  left join {{ ref("int_roster_class") }} as class on class.class_key = course.sis_course_id
+  cross join {{ source("config", "district") }} as district
+  where grade.grade is not null and grade.item_type in ('mod', 'manual')
+
+),
+
 result as (
 
   select * from gradebook
   union all
   select * from lms
+  union all
+  select * from lms_grade
 
 )
 

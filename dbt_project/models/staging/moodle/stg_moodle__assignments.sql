@@ -1,10 +1,11 @@
 {{ current_records(
     source("landing", "moodle__assignments"),
-    ["id"],
+    ["_source", "id"],
     version="timemodified"
 ) }}
 
 select
+  _source as source,
   id,
   course as course_id,
   name,

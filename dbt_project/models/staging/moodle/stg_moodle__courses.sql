@@ -1,10 +1,11 @@
 {{ current_records(
     source("landing", "moodle__courses"),
-    ["id"],
+    ["_source", "id"],
     version="timemodified"
 ) }}
 
 select
+  _source as source,
   id,
   idnumber as sis_course_id,
   shortname as short_name,

@@ -1,9 +1,10 @@
 {{ current_records(
     source("landing", "moodle__enrollments"),
-    ["course_id", "user_id"]
+    ["_source", "course_id", "user_id"]
 ) }}
 
 select
+  _source as source,
   course_id,
   user_id,
   roles,

@@ -1,9 +1,10 @@
 {{ current_records(
     source("landing", "moodle__grades"),
-    ["item_id", "user_id"]
+    ["_source", "item_id", "user_id"]
 ) }}
 
 select
+  _source as source,
   item_id,
   user_id,
   course_id,
@@ -16,6 +17,5 @@ select
   grademin as grade_min,
   grademax as grade_max,
   gradedatesubmitted as submitted_at,
-  gradedategraded as graded_at,
-  _source as source
+  gradedategraded as graded_at
 from record

@@ -1,10 +1,11 @@
 {{ current_records(
     source("landing", "moodle__users"),
-    ["id"],
+    ["_source", "id"],
     keep_deleted=true
 ) }}
 
 select
+  _source as source,
   id,
   idnumber as sis_user_id,
   coalesce(email, username_email) as email,
