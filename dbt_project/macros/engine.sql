@@ -75,6 +75,11 @@
   timezone({{ time_zone }}, cast({{ on_date }} as timestamp))
 {%- endmacro %}
 
+{#- UTC time of a district-local date's noon. -#}
+{% macro local_noon(on_date, time_zone) -%}
+  timezone({{ time_zone }}, cast({{ on_date }} as timestamp) + interval 12 hour)
+{%- endmacro %}
+
 {#- Whole quarter hours since 1970 UTC. Every time zone's offset is a multiple of a quarter hour. -#}
 {% macro quarter_hour(at) -%}
   (epoch_us({{ at }}) // 900000000)

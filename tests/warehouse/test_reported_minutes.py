@@ -3,26 +3,20 @@ those of an independent reckoning, report by report."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
+from compiled import Warehouse, copied
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lake import DISTRICT, Lake, at, request, roster
+from lake import Lake, at, request, roster
 from test_usage_fact import CHICAGO, in_school, reckoned
 
-from uptake.warehouse.dbt import BuildSummary, target_dir
-from uptake.warehouse.engine import table_exists
-from uptake.warehouse.prepare import finish, prepare
+from uptake.warehouse.dbt import BuildSummary
 
 Event = dict[str, Any]
 Key = tuple[str, str, date, bool]  # student, tool, date, in school
@@ -69,61 +63,6 @@ def statement(key: str, when: str, seconds: float | None, who: str = "s1@mail", 
     } | more
 
 
-class Warehouse:
-    """Builds as dbt does, with the SQL that it compiled, in one process: incremental models keep the dates that are not
-    touched."""
-
-    def __init__(self, lake: Lake, target: Path, built_as: str) -> None:
-        self.lake = lake
-        self._steps = _steps(target, built_as)
-
-    def build(self) -> set[date]:
-        """Returns the dates that were made again."""
-        work = prepare(self.lake.project, self.lake.district, models_signature="m")
-        with closing(duckdb.connect(str(work.warehouse))) as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            for kind, schema, name, sql in self._steps:
-                table = f"{schema}.{name}"
-                if kind == "incremental" and not work.full_refresh and table_exists(connection, schema, name):
-                    connection.execute(f"create or replace temp table incoming as {sql}")
-                    touched = "on_date in (select on_date from landing.touched_date)"
-                    connection.execute(f"delete from {table} where {touched}")
-                    connection.execute(f"insert into {table} by name from incoming")
-                else:
-                    form = "view" if kind == "view" else "table"
-                    connection.execute(f"create or replace {form} {table} as {sql}")
-        finish(work)
-        return work.dates
-
-    def fact(self) -> list[tuple[Any, ...]]:
-        return self.lake.query(FACT)
-
-
-@cache
-def _steps(target: Path, built_as: str) -> list[tuple[str, str, str, str]]:
-    """(materialisation, schema, name, SQL) of all that the fact of use is made from, in order."""
-    manifest = json.loads((target / "manifest.json").read_text())
-    steps: dict[str, tuple[str, str, str, str]] = {}
-
-    def add(unique_id: str) -> None:
-        node = manifest["nodes"].get(unique_id)
-        if node is None or unique_id in steps:
-            return
-        if node["resource_type"] == "seed":
-            path = Path(node["root_path"]) / node["original_file_path"]
-            steps[unique_id] = ("table", node["schema"], node["alias"], f"select * from read_csv('{path}')")
-            return
-        for parent in node["depends_on"]["nodes"]:
-            add(parent)
-        compiled = (target / "compiled" / "uptake" / node["original_file_path"]).read_text()
-        sql = compiled.replace(f'"{built_as}".', "")
-        steps[unique_id] = (node["config"]["materialized"], node["schema"], node["alias"], sql)
-
-    for name in ("fct_student_tool_day", "int_person_seen_day"):
-        add(f"model.uptake.{name}")
-    return list(steps.values())
-
-
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory, built: tuple[Lake, BuildSummary]) -> Iterator[Path]:
     """A district with a roster and nothing else, to be copied."""
@@ -135,12 +74,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory, built: tuple[Lake, BuildSumm
 
 @pytest.fixture
 def warehouse(tmp_path: Path, empty: Path, built: tuple[Lake, BuildSummary]) -> Warehouse:
-    return _copy(empty, tmp_path / "district", built[0])
-
-
-def _copy(empty: Path, root: Path, built: Lake) -> Warehouse:
-    shutil.copytree(empty, root)
-    return Warehouse(Lake.at(root), target_dir(built.project, DISTRICT), built.project.warehouse(DISTRICT).stem)
+    return copied(empty, tmp_path / "district", built[0])
 
 
 def test_increases_of_a_cumulative_measure_count(warehouse: Warehouse) -> None:
@@ -157,15 +91,15 @@ def test_increases_of_a_cumulative_measure_count(warehouse: Warehouse) -> None:
         ],
     )
     assert warehouse.build() == {date(2026, 2, 3)}
-    assert warehouse.fact() == [("s1", date(2026, 2, 3), True, "tool_reported", 19.0, 3)]
+    assert warehouse.lake.query(FACT) == [("s1", date(2026, 2, 3), True, "tool_reported", 19.0, 3)]
 
     lake.land("caliper", "event", [use("f", "2026-02-06T15:00:00", measures=[(67, None)])])
     warehouse.build()
-    assert warehouse.fact()[1:] == [("s1", date(2026, 2, 6), True, "tool_reported", 60.0, 1)]
+    assert warehouse.lake.query(FACT)[1:] == [("s1", date(2026, 2, 6), True, "tool_reported", 60.0, 1)]
 
     lake.land("caliper", "event", [use("e", "2026-02-05T15:00:00", measures=[(37, None)])])
     assert warehouse.build() == {date(2026, 2, 5), date(2026, 2, 6)}, "the next report's increase is another one"
-    assert [row[1:5] for row in warehouse.fact()[1:]] == [
+    assert [row[1:5] for row in warehouse.lake.query(FACT)[1:]] == [
         (date(2026, 2, 5), True, "tool_reported", 30.0),
         (date(2026, 2, 6), True, "tool_reported", 30.0),
     ]
@@ -184,7 +118,7 @@ def test_never_more_than_the_time_that_passed(warehouse: Warehouse) -> None:
         ],
     )
     warehouse.build()
-    assert warehouse.fact() == [("s1", date(2026, 2, 3), True, "tool_reported", 31.0, 4)]
+    assert warehouse.lake.query(FACT) == [("s1", date(2026, 2, 3), True, "tool_reported", 31.0, 4)]
 
 
 def test_durations_that_overlap_count_once_and_stop_at_midnight(warehouse: Warehouse) -> None:
@@ -205,7 +139,7 @@ def test_durations_that_overlap_count_once_and_stop_at_midnight(warehouse: Wareh
     )
     lake.land("xapi", "voided", [{"statement_id": "5", "voided_at": at("2026-02-03T20:00:00")}])
     warehouse.build()
-    assert warehouse.fact() == [
+    assert warehouse.lake.query(FACT) == [
         ("s1", date(2026, 2, 3), True, "tool_reported", 22.0, 5),
         ("s1", date(2026, 2, 4), False, "tool_reported", 10.0, 1),
     ]
@@ -217,11 +151,11 @@ def test_a_report_is_never_added_to_another_method(warehouse: Warehouse) -> None
     lake.land("umbrella", "activity", filtered)
     lake.land("caliper", "event", [use(str(n), f"2026-02-03T15:0{n}:00") for n in range(5)])
     warehouse.build()
-    assert warehouse.fact() == [("s1", date(2026, 2, 3), True, "filter_sessionised", 8.0, 9)]
+    assert warehouse.lake.query(FACT) == [("s1", date(2026, 2, 3), True, "filter_sessionised", 8.0, 9)]
     lake.land("caliper", "event", [use("x", "2026-02-03T15:08:00", measures=[(3, "2026-02-03T15:00:00")])])
     lake.land("xapi", "statement", [statement("1", "2026-02-03T15:08:00", 120)])
     warehouse.build()
-    assert warehouse.fact() == [("s1", date(2026, 2, 3), True, "tool_reported", 3.0, 7)]
+    assert warehouse.lake.query(FACT) == [("s1", date(2026, 2, 3), True, "tool_reported", 3.0, 7)]
 
 
 # ---- properties -----------------------------------------------------------------------------------------------------
@@ -309,7 +243,7 @@ def test_order_batches_and_repeats_do_not_matter(
     """Two tools at once, seen by a filter and telling of themselves, over midnights and changes of the clock; built
     after each batch."""
     requests, events, batches = drawn
-    warehouse = _copy(empty, tmp_path_factory.mktemp("drawn") / "district", built[0])
+    warehouse = copied(empty, tmp_path_factory.mktemp("drawn") / "district", built[0])
     try:
         for batch in batches:
             for namespace, resource in (("umbrella", "activity"), ("caliper", "event")):

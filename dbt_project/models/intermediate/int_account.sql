@@ -10,6 +10,17 @@ with account as (
   select source, 'moodle_user', id, sis_user_id, email
   from {{ ref("stg_moodle__users") }}
 
+  union all
+
+  -- An account is known by its courses; where they name two addresses for it, the one that is still in use.
+  select source, 'google_user', user_id, cast(null as varchar), {{ the_one("email", "not is_deleted") }}
+  from (
+    select source, user_id, email, is_deleted from {{ ref("stg_google_classroom__students") }}
+    union all
+    select source, user_id, email, is_deleted from {{ ref("stg_google_classroom__teachers") }}
+  ) as member
+  group by source, user_id
+
 ),
 
 sis_user as (

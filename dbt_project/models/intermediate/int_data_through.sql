@@ -1,5 +1,6 @@
 -- Through which local date each source's data is complete. A day is complete when a good pull reached past its last bell;
--- a source of dropped days is complete through its latest day; a dropped list (a register) is known as of the day on which
+-- of a source that reports use days later, the latest day that it told of is known, and decides nothing where another source
+-- sees use; a source of dropped days is complete through its latest day; a dropped list (a register) is known as of the day on which
 -- its newest file was last changed. Sources of events come first: a page of use is as fresh as its slowest source of use.
 with pulled as (
 
@@ -30,6 +31,23 @@ by_pull as (
   cross join {{ source("config", "today") }} as today
   inner join {{ source("config", "source") }} as config_source on config_source.source = pulled.source
   where config_source.kind <> 'dropfolder'
+    and pulled.resource <> 'app_usage'
+
+),
+
+by_report as (
+
+  select
+    file.source,
+    file.resource,
+    (select count(*) = 0 from by_pull where is_usage) as is_usage,
+    max({{ local_date("file.event_max", "district.time_zone") }}) as data_complete_through
+  from {{ source("ops", "landed_file") }} as file
+  cross join {{ source("config", "district") }} as district
+  where file.resource = 'app_usage'
+    and file.event_max is not null
+    and file.superseded_at is null
+  group by file.source, file.resource
 
 ),
 
@@ -69,6 +87,8 @@ by_list as (
 )
 
 select source, resource, is_usage, false as is_list, data_complete_through from by_pull
+union all
+select source, resource, is_usage, false, data_complete_through from by_report
 union all
 select source, resource, is_usage, false, data_complete_through from by_day
 union all

@@ -60,6 +60,29 @@ with landed as (
     true as is_counted
   from {{ ref("base_logpush__request") }}
 
+  union all
+
+  select
+    source,
+    'app_usage' as resource,
+    occurred_at,
+    concat(user_id, ' ', application, ' ', cast(occurred_at as varchar)) as event_id,
+    true as is_counted
+  from {{ ref("base_google_admin__app_usage") }}
+
+  union all
+
+  select
+    source,
+    'lessons' as resource,
+    occurred_at,
+    concat(
+      student, ' ', lesson_id, ' ', cast(completed_on as varchar), ' ',
+      coalesce(cast(score as varchar), '-'), ' ', coalesce(cast(minutes as varchar), '-')
+    ) as event_id,
+    true as is_counted
+  from {{ ref("base_iready__lessons") }}
+
 )
 
 select

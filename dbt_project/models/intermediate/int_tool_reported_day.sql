@@ -10,7 +10,10 @@
 -- A statement of xAPI says how long the thing lasted that ended with it. Durations that overlap (a lesson, and each answer
 -- in it) are counted once, and what lies before local midnight is not counted, so that a date can be made by itself.
 --
--- A tool that says both says the same twice: the larger counts.
+-- A tool that tells of each thing that a student finished on a date how long it took (a lesson, without the time of day)
+-- counted them itself, one after the other: their sum counts.
+--
+-- A tool that says several of these says the same twice: the largest counts.
 with prior_any as (
 
   select
@@ -135,6 +138,22 @@ channel as (
     'duration',
     sum({{ larger_of("0", "end_micros - coalesce(" ~ larger_of("end_before", "start_micros") ~ ", start_micros)") }})
   from placed
+  group by on_date, person_key, tool_key, is_in_school
+
+  union all
+
+  select
+    on_date,
+    person_key,
+    tool_key,
+    is_in_school,
+    'count',
+    sum(cast(round(counted_seconds * 1000000) as bigint))
+  from {{ ref("int_usage_event") }}
+  where counted_seconds between 0 and 100000000
+    and is_qualifying
+    and is_student
+    and tool_key is not null
   group by on_date, person_key, tool_key, is_in_school
 
 ),

@@ -14,6 +14,10 @@ with seen as (
   select distinct address from {{ ref("base_logpush__request") }}
   union
   select distinct address from {{ ref("base_xapi__statement") }}
+  union
+  select distinct address from {{ ref("base_google_admin__app_usage") }}
+  union
+  select distinct address from {{ ref("base_iready__lessons") }}
 
 ),
 

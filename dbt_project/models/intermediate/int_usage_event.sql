@@ -12,6 +12,7 @@ with event as (
     cast(null as double) as interaction_seconds,
     {{ no_reported_measures() }} as measures,
     cast(null as double) as duration_seconds,
+    cast(null as double) as counted_seconds,
     case when verdict = 'blocked' then 'blocked' when is_background then 'background' end as exclusion_reason
   from {{ ref("stg_umbrella__activity") }}
 
@@ -27,6 +28,7 @@ with event as (
     interaction_seconds,
     {{ no_reported_measures() }} as measures,
     cast(null as double) as duration_seconds,
+    cast(null as double) as counted_seconds,
     case when not is_user_request then 'background' end as exclusion_reason
   from {{ ref("stg_canvas__page_views") }}
 
@@ -42,6 +44,7 @@ with event as (
     cast(null as double) as interaction_seconds,
     {{ no_reported_measures() }} as measures,
     cast(null as double) as duration_seconds,
+    cast(null as double) as counted_seconds,
     case when is_background then 'background' end as exclusion_reason
   from {{ ref("stg_canvas__web_logs") }}
 
@@ -57,6 +60,7 @@ with event as (
     cast(null as double) as interaction_seconds,
     measures,
     cast(null as double) as duration_seconds,
+    cast(null as double) as counted_seconds,
     case when is_background then 'background' end as exclusion_reason
   from {{ ref("stg_caliper__event") }}
 
@@ -72,6 +76,7 @@ with event as (
     cast(null as double) as interaction_seconds,
     {{ no_reported_measures() }} as measures,
     duration_seconds,
+    cast(null as double) as counted_seconds,
     case when is_voided then 'voided' when is_background then 'background' end as exclusion_reason
   from {{ ref("stg_xapi__statement") }}
 
@@ -87,8 +92,42 @@ with event as (
     cast(null as double) as interaction_seconds,
     {{ no_reported_measures() }} as measures,
     cast(null as double) as duration_seconds,
+    cast(null as double) as counted_seconds,
     case when verdict = 'blocked' then 'blocked' when is_background then 'background' end as exclusion_reason
   from {{ ref("stg_logpush__request") }}
+
+  union all
+
+  -- What Google reports is that a person used an app in that hour, and no more.
+  select
+    occurred_at,
+    identifier_kind,
+    identifier,
+    address,
+    source,
+    'hour_bucket' as minutes_method,
+    cast(null as double) as interaction_seconds,
+    {{ no_reported_measures() }} as measures,
+    cast(null as double) as duration_seconds,
+    cast(null as double) as counted_seconds,
+    cast(null as varchar) as exclusion_reason
+  from {{ ref("stg_google_admin__app_usage") }}
+
+  union all
+
+  select
+    occurred_at,
+    'sis_number' as identifier_kind,
+    student as identifier,
+    address,
+    source,
+    case when minutes is null then 'hour_bucket' else 'event_sessionised' end as minutes_method,
+    cast(null as double) as interaction_seconds,
+    {{ no_reported_measures() }} as measures,
+    cast(null as double) as duration_seconds,
+    minutes * 60 as counted_seconds,
+    cast(null as varchar) as exclusion_reason
+  from {{ ref("stg_iready__lessons") }}
 
 )
 
@@ -112,6 +151,7 @@ select
   event.interaction_seconds,
   event.measures,
   event.duration_seconds,
+  event.counted_seconds,
   event.exclusion_reason is null as is_qualifying,
   event.exclusion_reason
 from event

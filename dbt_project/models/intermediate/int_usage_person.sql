@@ -13,6 +13,10 @@ with seen as (
   select distinct identifier_kind, identifier from {{ ref("base_logpush__request") }}
   union
   select distinct identifier_kind, identifier from {{ ref("base_xapi__statement") }}
+  union
+  select distinct identifier_kind, identifier from {{ ref("base_google_admin__app_usage") }}
+  union
+  select distinct 'sis_number', student from {{ ref("base_iready__lessons") }}
 
 )
 

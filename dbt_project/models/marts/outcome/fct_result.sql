@@ -83,6 +83,46 @@ lms_grade as (
 
 ),
 
+google_classroom as (
+
+  -- An id of course work is one in its course only. Google forgets the history of a grade, and then tells its last change.
+  select
+    identity.person_key as student_key,
+    cast(null as varchar) as class_key,
+    concat(submission.source, ':', submission.course_id, ':', submission.course_work_id) as line_item_key,
+    'lms_assignment' as result_source,
+    cast(null as varchar) as category,
+    submission.assigned_grade as score,
+    work.max_points as score_max,
+    {{ local_date("coalesce(submission.graded_at, submission.updated_at)", "district.time_zone") }} as scored_on
+  from {{ ref("stg_google_classroom__submissions") }} as submission
+  inner join {{ ref("stg_google_classroom__course_work") }} as work
+    on work.course_id = submission.course_id and work.id = submission.course_work_id
+  inner join {{ ref("int_person_identity") }} as identity
+    on identity.identifier_kind = 'google_user' and identity.identifier = submission.user_id and identity.is_student
+  cross join {{ source("config", "district") }} as district
+  where submission.assigned_grade is not null
+
+),
+
+assessment as (
+
+  -- One score for each subject and test window: of several the newest.
+  select
+    identity.person_key as student_key,
+    cast(null as varchar) as class_key,
+    concat(test.assessment, ' ', test.subject, ' ', test.school_year, ' ', test.test_window) as line_item_key,
+    'assessment' as result_source,
+    concat(test.assessment, ' ', test.subject) as category,
+    test.score,
+    cast(null as double) as score_max,
+    test.scored_on
+  from {{ ref("int_assessment_result") }} as test
+  inner join {{ ref("int_person_identity") }} as identity
+    on identity.identifier_kind = test.identifier_kind and identity.identifier = test.identifier and identity.is_student
+
+),
+
 result as (
 
   select * from gradebook
@@ -90,6 +130,10 @@ result as (
   select * from lms
   union all
   select * from lms_grade
+  union all
+  select * from google_classroom
+  union all
+  select * from assessment
 
 )
 
