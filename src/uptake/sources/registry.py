@@ -27,6 +27,7 @@ _PLACES = {
     "xapi": "uptake.sources.pushed.xapi:Xapi",
     "logpush": "uptake.sources.pushed.logpush:Logpush",
     "filterlog": "uptake.sources.filterlog:FilterLog",
+    "live_events": "uptake.sources.liveevents:LiveEvents",
     "database": "uptake.sources.database:Database",
 }
 # Namespace, and a module that declares RESOURCES of it. Log files land beside what the same filters push or answer.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import orjson
@@ -44,6 +45,7 @@ _CANVAS_USER = re.compile(r"urn:instructure:canvas:user:([0-9]+)")
 # Identifiers of a person that other systems know too (1.2, SystemIdentifier), by what kind of identifier they are.
 _SIS_TYPES = frozenset({"LisSourcedId", "OneRosterSourcedId", "SisSourcedId"})
 _CANVAS_EXTENSION = "com.instructure.canvas"
+_SHARD = 10**13
 
 
 def entity_id(value: Any) -> str | None:
@@ -72,9 +74,21 @@ def email(actor: Any) -> str | None:
 
 
 def canvas_id(actor: Any) -> str | None:
-    """Canvas's own number of the actor, which it writes as `urn:instructure:canvas:user:<id>`."""
+    """Canvas's own number of the actor, which it writes as `urn:instructure:canvas:user:<id>`; the one that its API has
+    where it says which account the actor is of."""
     found = _CANVAS_USER.fullmatch(entity_id(actor) or "")
-    return found[1] if found else None
+    return local_id(found[1], _canvas_extension(actor, "root_account_id")) if found else None
+
+
+@lru_cache(maxsize=1 << 18)  # a district has so many people, and each of them does much
+def local_id(user: str, root_account: str | None) -> str:
+    """Events number people over all of Canvas (shard * 10^13 + number), the API inside the account's own shard:
+    https://developerdocs.instructure.com/services/canvas/data-services/live-events/overview/file.data_service_canvas_event_metadata
+    A person of another shard has the long number in both."""
+    if root_account is None or not root_account.isdecimal() or not user.isdecimal():
+        return user
+    shard, number = divmod(int(user), _SHARD)
+    return str(number) if shard == int(root_account) // _SHARD else user
 
 
 def measures(generated: Any) -> list[dict[str, Any]] | None:
@@ -165,7 +179,7 @@ class Caliper(PushedSource):
             if not isinstance(item, dict):
                 yield item
             elif is_event(item):
-                yield _event(item, event_key)
+                yield event_row(item, event_key)
             else:
                 yield None
 
@@ -175,7 +189,8 @@ def is_event(item: dict[str, Any]) -> bool:
     return "action" in item or "actor" in item or (entity_type(item) or "").endswith("Event")
 
 
-def _event(item: dict[str, Any], event_key: bytes) -> dict[str, Any]:
+def event_row(item: dict[str, Any], event_key: bytes) -> dict[str, Any]:
+    """An event of any version as the contract reads it."""
     identity = uuid_in(item.get("id") or item.get("@id"))
     row = item | {"event_key": identity or content_key(item, event_key)}
     if "type" not in item and "@type" in item:
