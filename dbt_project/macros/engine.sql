@@ -231,6 +231,20 @@
   any_value({{ column }})
 {%- endmacro %}
 
+{#- A list of one value; without any where it is not known. -#}
+{% macro list_of_known(value) -%}
+  case when {{ value }} is null then {{ no_texts() }} else [{{ value }}] end
+{%- endmacro %}
+
+{% macro no_texts() -%}
+  cast([] as varchar[])
+{%- endmacro %}
+
+{#- A list of those of several values that are known. -#}
+{% macro list_of_those_known(values) -%}
+  list_filter([{{ values | join(", ") }}], lambda one: one is not null)
+{%- endmacro %}
+
 {#- Different values of a group, in order. -#}
 {% macro distinct_list(value) -%}
   list(distinct {{ value }} order by {{ value }})
@@ -265,4 +279,22 @@
 
 {% macro random_text() -%}
   cast(gen_random_uuid() as varchar)
+{%- endmacro %}
+
+{#- Small letters and digits of a text, without anything between them. -#}
+{% macro bare_word(text) -%}
+  regexp_replace(lower({{ text }}), '[^a-z0-9]', '', 'g')
+{%- endmacro %}
+
+{#- The same of a list of texts, with a bar before and after each. -#}
+{% macro bare_words(list) -%}
+  concat('|', regexp_replace(lower(array_to_string({{ list }}, '|')), '[^a-z0-9|]', '', 'g'), '|')
+{%- endmacro %}
+
+{#- Whether a list of periods (beginDate, endDate; either may be open) has one that holds the date; NULL without a list. -#}
+{% macro has_period_on(list, on_date) -%}
+  len(list_filter(
+    {{ list }},
+    lambda period: coalesce(period."beginDate" <= {{ on_date }}, true) and coalesce(period."endDate" >= {{ on_date }}, true)
+  )) > 0
 {%- endmacro %}

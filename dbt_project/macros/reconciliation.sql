@@ -14,6 +14,26 @@
     ("oneroster", "categories", "sourcedId", "stg_oneroster__categories", "sourced_id"),
     ("oneroster", "lineItems", "sourcedId", "stg_oneroster__line_items", "sourced_id"),
     ("oneroster", "results", "sourcedId", "stg_oneroster__results", "sourced_id"),
+    ("edfi", "localEducationAgencies", "id", "stg_edfi__local_education_agencies", "id"),
+    ("edfi", "schools", "id", "stg_edfi__schools", "id"),
+    ("edfi", "sessions", "id", "stg_edfi__sessions", "id"),
+    ("edfi", "courses", "id", "stg_edfi__courses", "id"),
+    ("edfi", "courseOfferings", "id", "stg_edfi__course_offerings", "id"),
+    ("edfi", "sections", "id", "stg_edfi__sections", "id"),
+    ("edfi", "students", "id", "stg_edfi__students", "id"),
+    ("edfi", "staffs", "id", "stg_edfi__staffs", "id"),
+    ("edfi", "staffDirectories", "id", "stg_edfi__staff_directories", "id"),
+    ("edfi", "studentSchoolAssociations", "id", "stg_edfi__student_school_associations", "id"),
+    ("edfi", "studentEducationOrganizationAssociations", "id", "stg_edfi__student_education_organization_associations", "id"),
+    ("edfi", "studentDemographics", "id", "stg_edfi__student_demographics", "id"),
+    ("edfi", "studentDirectories", "id", "stg_edfi__student_directories", "id"),
+    ("edfi", "studentSectionAssociations", "id", "stg_edfi__student_section_associations", "id"),
+    ("clever", "schools", "id", "stg_clever__schools", "id"),
+    ("clever", "terms", "id", "stg_clever__terms", "id"),
+    ("clever", "courses", "id", "stg_clever__courses", "id"),
+    ("clever", "sections", "id", "stg_clever__sections", "id"),
+    ("clever", "users", "id", "stg_clever__users", "id"),
+    ("clever", "section_members", "section user role", "stg_clever__section_members", "section_id user_id role"),
     ("canvas", "accounts", "id", "stg_canvas__accounts", "id"),
     ("canvas", "terms", "id", "stg_canvas__terms", "id"),
     ("canvas", "courses", "id", "stg_canvas__courses", "id"),
@@ -70,5 +90,5 @@
 
 {#- Namespaces whose records are staged for each source apart: an id is one source's own until models behind staging say otherwise. -#}
 {% macro namespaces_by_source() -%}
-  {{ return(["oneroster", "canvas", "moodle"]) }}
+  {{ return(["oneroster", "edfi", "clever", "canvas", "moodle"]) }}
 {%- endmacro %}

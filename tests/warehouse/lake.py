@@ -29,6 +29,8 @@ SOURCES = {
     "caliper": "events",
     "xapi": "statements",
     "oneroster": "sis",
+    "edfi": "state",
+    "clever": "clever",
     "canvas": "lms",
     "moodle": "moodle",
     "google_classroom": "classroom",

@@ -26,6 +26,12 @@ with identified as (
 
   union all
 
+  select account_kind, record_key, person_key, is_deleted
+  from {{ ref("int_person_record") }}
+  where account_kind is not null
+
+  union all
+
   select identifier_kind, identifier, person_key, false
   from {{ ref("int_account") }}
   where person_key is not null

@@ -104,6 +104,7 @@ select
   email,
   username,
   sis_number,
+  account_kind,
   -- The SIS id that the first roster knows the person by; a roster without SIS ids gives a key only to whom no other one knows.
   first_value(sis_person) over (
     partition by person_group order by sis_id is null, position nulls last, source, sis_person

@@ -85,6 +85,7 @@ _SOURCE = pa.schema(
         ("position", pa.int32()),
         ("kind", pa.string()),
         ("namespace", pa.string()),
+        ("has_own_ids", pa.bool_()),
         ("pull_every_minutes", pa.int32()),
         ("published_within_seconds", pa.int32()),
     ]
@@ -138,6 +139,7 @@ def write_config(
             "position": position,
             "kind": source.kind,
             "namespace": source.namespace,
+            "has_own_ids": getattr(source, "ids", "shared") == "own",
             "pull_every_minutes": source.pull_every_minutes,
             "published_within_seconds": goal_seconds(district, source),
         }

@@ -7,6 +7,16 @@ with course as (
     title
   from {{ ref("stg_oneroster__courses") }}
 
+  union all
+
+  select source, id, name
+  from {{ ref("stg_clever__courses") }}
+
+  union all
+
+  select source, {{ edfi_course_key() }}, title
+  from {{ ref("stg_edfi__courses") }}
+
 )
 
 {{ of_first_source("course", ["course_key"]) }}

@@ -9,6 +9,16 @@ with session as (
     ends_on
   from {{ ref("stg_oneroster__academic_sessions") }}
 
+  union all
+
+  select source, id, name, starts_on, ends_on
+  from {{ ref("stg_clever__terms") }}
+
+  union all
+
+  select source, {{ edfi_session_key() }}, session_name, starts_on, ends_on
+  from {{ ref("stg_edfi__sessions") }}
+
 )
 
 {{ of_first_source("session", ["session_key"]) }}

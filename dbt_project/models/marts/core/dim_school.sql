@@ -4,6 +4,11 @@ with grade as (
   from {{ ref("int_roster_class") }}
   where not is_deleted
 
+  union all
+
+  select org_key, {{ each_element("grades") }}
+  from {{ ref("int_roster_org") }}
+
 ),
 
 taught as (
@@ -18,7 +23,7 @@ taught as (
 
 )
 
--- The level follows from the grades of the school's classes: rosters have no field for it.
+-- The level follows from the grades of the school and its classes: rosters have no field for it.
 select
   school.org_key as school_key,
   district.district_id,

@@ -1,0 +1,7 @@
+{{ current_records(source("landing", "clever__courses"), ["_source", "id"]) }}
+
+select
+  _source as source,
+  id,
+  name
+from record

@@ -1,0 +1,8 @@
+{{ current_records(source("landing", "edfi__studentDemographics"), ["_source", "id"], version="lastModifiedDate") }}
+
+select
+  _source as source,
+  id,
+  studentUniqueId as student_unique_id,
+  cast(educationOrganizationId as varchar) as education_organization_id
+from record
