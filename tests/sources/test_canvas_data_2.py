@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asked_district import MORNING, AskedDistrict
 from scripted_vendor import Asked, Reply, Vendor, token_reply
 
 from uptake.contracts import Batch, Window
@@ -94,6 +95,12 @@ class Platform:
 @pytest.fixture
 def platform(vendor: Vendor) -> Platform:
     return Platform(vendor)
+
+
+@pytest.fixture
+def district(platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float]) -> AskedDistrict:
+    place = {"kind": "canvas_data_2", "url": platform.vendor.url, "host": "lakeside.instructure.com"}
+    return AskedDistrict(tmp_path, monkeypatch, ("us-east-1#id", "secret"), **place)
 
 
 def source(platform: Platform, notes: Path, **options: Any) -> CanvasData2:
@@ -330,3 +337,65 @@ def test_a_probe_lists_the_tables(platform: Platform, tmp_path: Path) -> None:
         assert "web_logs" in canvas.resources
     with source(platform, tmp_path, web_logs=False) as canvas:
         assert "web_logs" not in canvas.resources
+
+
+# --- through the whole door --------------------------------------------------------------------------------------
+
+
+def test_a_pull_goes_on_where_the_vendor_had_come_and_not_where_our_clock_was(
+    platform: Platform, district: AskedDistrict
+) -> None:
+    platform.tables["courses"] = [[record(1, name="A"), record(2, name="B")]]
+    platform.tables["users"] = [[record(20, name="Zoelle Lindqvist"), record(21, name="Lee")]]
+    platform.tables["pseudonyms"] = [[record(1, user_id=20, unique_id="zl@school.example", workflow_state="active")]]
+    at = {"user_id": 20, "timestamp": "2026-04-14T09:00:00Z"}
+    platform.tables["web_logs"] = [[record("a", url="/courses/1?q=secret-word", **at)]]
+    first = district.pull()
+    assert {name: found.landed for name, found in first.items() if found.landed} == {
+        "courses": 2,
+        "users": 2,
+        "web_logs": 1,
+    }
+    assert first["users"].mode == "full" and first["web_logs"].mode == "incremental"
+    kept = district.bytes_at_rest()
+    assert not [word for word in (b"Lindqvist", b"zl@school", b"secret-word") if word in kept]
+
+    platform.tables["courses"] = [[record(2, name="B2"), record(1, action="D")]]
+    platform.tables["web_logs"] = [[record("a", url="/courses/1", **at), record("b", url="/courses/2", **at)]]
+    platform.reached = "2026-04-14T10:37:00Z"
+    district.later(hours=4)
+    second = district.pull()
+    assert second["users"].mode == "not due"
+    assert {name: row["name"] for name, row in district.current("courses").items()} == {2: "B2"}
+    assert len(district.landed("web_logs")) == 3, "what overlaps lands again and is one request behind the door"
+    assert {query.get("since") for name, query in platform.jobs[-8:]} == {AT}
+
+    district.later(hours=4)
+    district.pull(resources=["courses", "web_logs"])
+    assert [query.get("since") for _, query in platform.jobs[-2:]] == ["2026-04-14T10:37:00Z"] * 2
+
+
+def test_a_pull_that_failed_is_made_up_by_the_next(platform: Platform, district: AskedDistrict) -> None:
+    platform.tables["courses"] = [[record(1, name="A")]]
+    district.pull(resources=["courses"])
+    platform.reached = "2026-04-14T10:37:00Z"
+    platform.tables["courses"] = [[record(1, name="A2")]]
+    platform.vendor.once("/files/courses-1/part-0", Reply(gzip.compress(b"x" * 1000)[:-9]))
+    district.later(hours=4)
+    with pytest.raises(TransientError, match="damaged or cut short"):
+        district.pull(resources=["courses"])
+    district.later(hours=4)
+    assert district.pull(resources=["courses"])["courses"].landed == 1
+    assert [query.get("since") for _, query in platform.jobs] == [None, AT, AT]
+
+
+def test_who_is_no_longer_in_the_daily_snapshot_is_gone(platform: Platform, district: AskedDistrict) -> None:
+    people = [record(number, name="x") for number in range(20, 30)]
+    platform.tables["users"] = [people]
+    platform.tables["pseudonyms"] = [[]]
+    district.pull(resources=["users"])
+    platform.tables["users"] = [[record(29, name="x", workflow_state="deleted"), *people[:9]]]
+    district.now = MORNING + timedelta(days=1, hours=1)
+    found = district.pull(resources=["users"])["users"]
+    assert (found.landed, found.deleted) == (9, 1)
+    assert district.pseudonym("canvas_user", "29") not in district.current("users")

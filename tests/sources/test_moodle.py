@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from asked_district import AskedDistrict
 from scripted_vendor import Asked, Reply, Vendor
 
 from uptake.contracts import Batch, Window
@@ -259,3 +261,44 @@ def test_a_connection_without_token_is_a_matter_of_configuration(site: Site) -> 
     )
     with pytest.raises(ConfigError, match="has no token"):
         Moodle(settings, Credential("id", ""))
+
+
+def test_what_lands_has_no_name_and_who_left_a_course_is_gone(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+) -> None:
+    site.courses(7, 8)
+    kim = {
+        "id": 20,
+        "username": "zlind",
+        "idnumber": "s20",
+        "email": "ZL@school.example",
+        "fullname": "Zoelle Lindqvist",
+    }
+    lee = {"id": 21, "fullname": "Lee Lindqvist", "roles": [{"shortname": "student"}]}
+    others = [{"id": number, "fullname": "x"} for number in range(30, 40)]
+    site.members({7: [kim, lee, *others], 8: [kim]})
+    item = {"id": 1, "itemtype": "mod", "graderaw": 7, "grademax": 10, "feedback": "Zoelle, see me"}
+    site.on(
+        "gradereport_user_get_grade_items", {"usergrades": [{"userid": 20, "gradeitems": [item, {"itemtype": "mod"}]}]}
+    )
+    site.on("mod_assign_get_assignments", {"courses": [], "warnings": []})
+    options = {"kind": "moodle", "url": f"{site.vendor.url}/learn"}
+    district = AskedDistrict(tmp_path, monkeypatch, ("", "tok-1"), **options)
+    first = district.pull()
+    assert {name: (of.pulled, of.landed, of.quarantined) for name, of in first.items()} == {
+        "courses": (2, 2, 0),
+        "users": (12, 12, 0),
+        "enrollments": (13, 13, 0),
+        "assignments": (0, 0, 0),
+        "grades": (4, 2, 2),
+    }
+    kept = district.bytes_at_rest()
+    assert not [word for word in (b"Lindqvist", b"school.example", b"see me", b"tok-1") if word in kept]
+    (zoe,) = (row for row in district.landed("users") if row["idnumber"])
+    assert zoe["idnumber"] == district.pseudonym("sis_user", "s20")
+    assert zoe["email"] == district.pseudonym("email", "zl@school.example")
+
+    site.members({7: [kim, *others], 8: []})
+    district.later(days=1)
+    again = district.pull(resources=["enrollments"])["enrollments"]
+    assert (again.landed, again.deleted) == (11, 1), "a course that is empty now is not believed to have lost everyone"
