@@ -48,6 +48,7 @@
     ("moodle", "assignments", "id", "stg_moodle__assignments", "id"),
     ("moodle", "grades", "item_id user_id", "stg_moodle__grades", "item_id user_id"),
     ("google_classroom", "courses", "id", "stg_google_classroom__courses", "id"),
+    ("google_classroom", "aliases", "courseId alias", "stg_google_classroom__aliases", "course_id alias"),
     ("google_classroom", "teachers", "courseId userId", "stg_google_classroom__teachers", "course_id user_id"),
     ("google_classroom", "students", "courseId userId", "stg_google_classroom__students", "course_id user_id"),
     ("google_classroom", "courseWork", "courseId id", "stg_google_classroom__course_work", "course_id id"),

@@ -33,7 +33,7 @@ from uptake.sources.paging import few_rows
 from uptake.sources.pushed import PushedSource
 from uptake.sources.registry import open_source
 
-_SPAN = timedelta(days=1)  # of events, back from now
+_SPAN = timedelta(days=1)  # of events, back from now, or the look-back where that is longer
 _WINDOWS = 24  # are looked into, the newest first, until there are rows
 _PSEUDONYM_SHOWN = 8
 
@@ -135,7 +135,9 @@ def _first_batches(source: Source, resource: Resource, now: datetime, limit: int
 
 def _newest(source: Source, resource: Resource, now: datetime) -> Iterator[Window]:
     is_entity = resource.kind == "entity"
-    windows = source.windows(resource, since=None if is_entity else now - _SPAN, until=now, full=is_entity)
+    # What comes late is not there yet for the last day.
+    since = None if is_entity else now - max(_SPAN, resource.lookback)
+    windows = source.windows(resource, since=since, until=now, full=is_entity)
     return islice(reversed(windows), _WINDOWS)
 
 

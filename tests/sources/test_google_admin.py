@@ -15,6 +15,7 @@ from uptake.contracts import Batch, Window
 from uptake.errors import PermanentError
 from uptake.sources.base import Home
 from uptake.sources.google import GoogleAdmin, GoogleAdminSettings
+from uptake.trial import try_source
 
 FULL = Window.between("full", None, datetime(2026, 4, 14, tzinfo=UTC))
 LATER = error(400, "invalid", "Data for dates later than 2026-04-11 is not yet available. Please check back later")
@@ -265,3 +266,14 @@ def test_through_the_door_nothing_is_asked_twice_a_day_nor_lost(
     assert len(district.current("chromeos_device_days", "date")) == 2  # what Google no longer lists is not gone
     held = district.bytes_at_rest()
     assert not any(text in held for text in (b"mina.ode", b"CB-1001", b"u1@lakeside", b"5CD900XYZ", b'"d1"'))
+
+
+def test_a_trial_looks_back_to_days_that_are_there(
+    reports: GoogleServer, vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports.lists(REPORTS + "2026-04-10", "usageReports", [used("u1", classroom="2026-04-10T17:00:00Z")])
+    entry = {"kind": "google_admin", "url": vendor.url, "token_url": f"{vendor.url}/token"}
+    project = AskedDistrict(tmp_path, monkeypatch, (ADMIN, KEY_FILE), **entry).project
+    district = project.district("lakeside")
+    (trial,) = try_source(project, district, district.source("sis"), resources=["app_usage"])
+    assert trial.is_good and trial.rows == 1

@@ -183,6 +183,19 @@ def test_what_the_admin_may_not_see_is_a_matter_for_a_person(google: GoogleServe
         pulled(classroom, "courses")
 
 
+def test_aliases_name_the_class_where_the_prefix_is_known(google: GoogleServer, vendor: Vendor) -> None:
+    with source(vendor) as classroom:
+        assert "aliases" not in classroom.resources
+    google.lists("/v1/courses", "courses", [course("c1")])
+    names = ["d:school_math_101", "d:school_", "d:mathclub", "p:d:school_9"]
+    google.lists("/v1/courses/c1/aliases", "aliases", [{"alias": name} for name in names])
+    with source(vendor, alias_prefix="d:school_") as classroom:
+        batches = pulled(classroom, "aliases")
+    assert values(batches, "sis_class_id") == ["math_101", None, None, None]
+    assert values(batches, "courseId") == ["c1"] * 4 and values(batches, "alias") == names
+    assert vendor.asked[-1].text("fields") == "nextPageToken,aliases(alias)"
+
+
 # --- tokens ------------------------------------------------------------------------------------------------------
 
 

@@ -83,12 +83,24 @@ lms_grade as (
 
 ),
 
+aliased_class as (
+
+  -- The roster's class that a course was made for, where its aliases name just one.
+  select
+    alias.course_id,
+    case when count(distinct class.class_key) = 1 then min(class.class_key) end as class_key
+  from {{ ref("stg_google_classroom__aliases") }} as alias
+  inner join {{ ref("int_roster_class") }} as class on class.class_key = alias.sis_class_id
+  group by alias.course_id
+
+),
+
 google_classroom as (
 
   -- An id of course work is one in its course only. Google forgets the history of a grade, and then tells its last change.
   select
     identity.person_key as student_key,
-    cast(null as varchar) as class_key,
+    aliased_class.class_key,
     concat(submission.source, ':', submission.course_id, ':', submission.course_work_id) as line_item_key,
     'lms_assignment' as result_source,
     cast(null as varchar) as category,
@@ -100,6 +112,7 @@ google_classroom as (
     on work.course_id = submission.course_id and work.id = submission.course_work_id
   inner join {{ ref("int_person_identity") }} as identity
     on identity.identifier_kind = 'google_user' and identity.identifier = submission.user_id and identity.is_student
+  left join aliased_class on aliased_class.course_id = submission.course_id
   cross join {{ source("config", "district") }} as district
   where submission.assigned_grade is not null
 

@@ -11,11 +11,15 @@ in the last two weeks: what a teacher graded just before archiving the course is
 stays as it was.
 
 Ids of course work are unique in their course, and those of submissions in their course work; no more is promised.
+
+A course says which class of the roster it is by an alias that its maker gave it, such as `d:school_math_101`
+(https://developers.google.com/workspace/classroom/guides/manage-aliases). It takes a request for each course to know
+it, which is why aliases are read only where `alias_prefix` says what stands before the class's id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -94,6 +98,18 @@ RESOURCES: dict[str, Resource] = {
             full_sync_every=DAY,
             doc="Courses of the domain, in whatever state.",
         ),
+        Resource(
+            "aliases",
+            (
+                Field("courseId", doc="put in by the source: the course that was asked"),
+                Field("alias"),
+                Field("sis_class_id", doc="put in by the source: what follows the prefix; null for other aliases"),
+            ),
+            key=("courseId", "alias"),
+            full_sync_every=DAY,
+            delete_scope=("courseId",),
+            doc="Names by which others know a course; read where `alias_prefix` is set.",
+        ),
         _members("teachers", "Who teaches which course. Names go to the vault."),
         _members("students", "Who takes which course. Names go to the vault."),
         Resource(
@@ -137,15 +153,18 @@ RESOURCES: dict[str, Resource] = {
     )
 }
 _PATHS = {"studentSubmissions": "courseWork/-/studentSubmissions"}
+_FIELDS = {"aliases": "nextPageToken,aliases(alias)"}  # of which the source makes the row
 
 
 class GoogleClassroomSettings(GoogleSettings):
-    """url: Classroom's API. course_states: of the courses whose people, work and submissions are read. at_once: how
-    many courses are read side by side. page_size: rows asked for at once; Google may give fewer."""
+    """url: Classroom's API. course_states: of the courses whose people, work and submissions are read. alias_prefix:
+    what stands before the roster's id of a class in a course's alias, such as `d:school_`. at_once: how many courses
+    are read side by side. page_size: rows asked for at once; Google may give fewer."""
 
     kind: Literal["google_classroom"] = "google_classroom"
     url: HttpUrl = HttpUrl("https://classroom.googleapis.com")
     course_states: Annotated[tuple[CourseState, ...], Key(min_length=1)] = ("ACTIVE",)
+    alias_prefix: Annotated[str, Key(pattern="^[dp]:")] | None = None
     at_once: Annotated[int, Key(ge=1, le=16)] = 4
     page_size: Annotated[int, Key(ge=1, le=1000)] = 500
 
@@ -168,6 +187,10 @@ class GoogleClassroom(GoogleSource):
         super().__init__(settings, credential)
         self._settings = settings
         self._courses: list[dict[str, Any]] | None = None
+
+    @property
+    def resources(self) -> Mapping[str, Resource]:
+        return {name: each for name, each in RESOURCES.items() if name != "aliases" or self._settings.alias_prefix}
 
     def windows(self, resource: Resource, *, since: datetime | None, until: datetime, full: bool) -> list[Window]:
         return entity_windows(resource, since, until, full)
@@ -196,7 +219,8 @@ class GoogleClassroom(GoogleSource):
         self._courses = found
 
     def _asked(self, resource: Resource) -> dict[str, Any]:
-        return {"pageSize": self._settings.page_size, "fields": mask(resource, resource.name)}
+        fields = _FIELDS.get(resource.name) or mask(resource, resource.name)
+        return {"pageSize": self._settings.page_size, "fields": fields}
 
     def _pages(self, resource: Resource, now: datetime, gone: list[str]) -> Iterator[Page]:
         if self._courses is None:
@@ -207,11 +231,19 @@ class GoogleClassroom(GoogleSource):
 
         def walk(course: str) -> Iterator[Page]:
             try:
-                yield from self._list(f"v1/courses/{course}/{path}", resource.name, asked)
+                for page in self._list(f"v1/courses/{course}/{path}", resource.name, asked):
+                    yield self._with_class(course, page) if resource.name == "aliases" else page
             except NotFound:
                 gone.append(course)
 
         yield from side_by_side(walk, courses, self._settings.at_once)
+
+    def _with_class(self, course: str, page: Page) -> Page:
+        for row in page.rows:
+            if isinstance(row, dict):
+                found = str(row.get("alias")).partition(str(self._settings.alias_prefix))
+                row |= {"courseId": course, "sis_class_id": None if found[0] else found[2] or None}
+        return page
 
     def _is_read(self, course: dict[str, Any], now: datetime) -> bool:
         if course.get("courseState") in self._settings.course_states:
