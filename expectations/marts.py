@@ -115,6 +115,14 @@ def _adoption(facts: Facts, audience: Audience) -> list[object]:
         between("marts.mart_adoption.minutes", "minutes_per_active_student", "Minutes of a week, per active student, "
                 "fit in a week.", MODEL, low=0, high=7 * 24 * 60),
         no_rows(
+            "marts.mart_adoption.minutes_by_idle_gap",
+            "SELECT org_level, org_key, week_start_on, tool_key, dimension, subgroup FROM {batch} WHERE NOT "
+            "(minutes_per_active_student_gap_5 BETWEEN 0 AND minutes_per_active_student_gap_10 "
+            "AND minutes_per_active_student_gap_10 <= minutes_per_active_student_gap_30)",
+            "The longer the pause that does not end a session, the more minutes.",
+            MODEL,
+        ),
+        no_rows(
             "marts.mart_adoption.part_of_whole",
             "SELECT org_level, org_key, week_start_on, tool_key, dimension, subgroup FROM {batch} "
             "WHERE active_students > eligible_students OR consistent_students > eligible_students",

@@ -120,7 +120,9 @@ def _adoption(n: int) -> list[object]:
         no_rows(
             "privacy.mart_adoption.hidden_is_hidden",
             f"SELECT {ADOPTION_KEY}, suppression_reason FROM {{batch}} WHERE suppression_reason IS NOT NULL "
-            "AND (active_students IS NOT NULL OR adoption_rate IS NOT NULL OR minutes_per_active_student IS NOT NULL) "
+            "AND (active_students IS NOT NULL OR adoption_rate IS NOT NULL OR minutes_per_active_student IS NOT NULL "
+            "OR minutes_per_active_student_gap_5 IS NOT NULL OR minutes_per_active_student_gap_10 IS NOT NULL "
+            "OR minutes_per_active_student_gap_30 IS NOT NULL) "
             "OR consistent_suppression_reason IS NOT NULL "
             "AND (consistent_students IS NOT NULL OR consistent_rate IS NOT NULL)",
             "A suppressed row shows no count of active students, no rate and no minutes.",

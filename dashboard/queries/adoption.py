@@ -73,7 +73,8 @@ def by_tool(
     return reader.frame(
         """
         select tool_key, tool_name, org_name, eligible_students, active_students, consistent_students, adoption_rate,
-               consistent_rate, rate_low, rate_high, minutes_per_active_student, minutes_method, coverage_rate,
+               consistent_rate, rate_low, rate_high, minutes_per_active_student, minutes_per_active_student_gap_5,
+               minutes_per_active_student_gap_30, minutes_method, coverage_rate,
                suppression_reason, consistent_suppression_reason,
                tool_key in (select tool_key from mart_value where tool_key is not null) as is_paid
         from mart_adoption

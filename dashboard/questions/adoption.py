@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -19,6 +20,7 @@ DISTRICT = "Whole district"
 TABLES = ("mart_adoption",)
 LINES = 6
 ROWS = 15
+GAP_30 = "minutes_per_active_student_gap_30"
 
 
 def main() -> None:
@@ -242,9 +244,22 @@ def _tool_columns(context: Context) -> list[Column]:
         columns.of(
             "minutes_per_active_student", "Minutes per user", _minutes, about="In the week, for students who used it."
         ),
+        Column(
+            "minutes_per_active_student_gap_5",
+            "With other pauses",
+            _by_pauses,
+            is_number=True,
+            only_if_any=True,
+            help="Minutes per user if a pause of 5 minutes ended a sitting, and if it took 30. Where minutes are worked "
+            "out from the time between visits, this is how much they hang on that choice.",
+        ),
         columns.words_of("minutes_method", "How minutes are known", words.method),
         columns.why(context),
     ]
+
+
+def _by_pauses(value: Any, row: Mapping[str, Any]) -> str:
+    return "" if words.is_missing(value) else f"{words.count(value)} to {words.count(row[GAP_30])}"
 
 
 def _minutes(value: Any) -> str:

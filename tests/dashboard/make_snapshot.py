@@ -29,7 +29,9 @@ TABLES: dict[str, str] = {
         week_start_on DATE, school_year VARCHAR, tool_key VARCHAR, tool_name VARCHAR, dimension VARCHAR,
         subgroup VARCHAR, eligible_students BIGINT, active_students BIGINT, consistent_students BIGINT,
         adoption_rate DOUBLE, consistent_rate DOUBLE, rate_low DOUBLE, rate_high DOUBLE,
-        minutes_per_active_student DOUBLE, minutes_method VARCHAR, coverage_rate DOUBLE,
+        minutes_per_active_student DOUBLE, minutes_per_active_student_gap_5 DOUBLE,
+        minutes_per_active_student_gap_10 DOUBLE, minutes_per_active_student_gap_30 DOUBLE, minutes_method VARCHAR,
+        coverage_rate DOUBLE,
         suppression_reason VARCHAR, consistent_suppression_reason VARCHAR, data_complete_through DATE""",
     "mart_equity_gap": """
         district_id VARCHAR, basis VARCHAR, org_level VARCHAR, org_key VARCHAR, org_name VARCHAR, period VARCHAR,
@@ -163,6 +165,7 @@ class Cell:
 def suppressed(cell: Cell, coverage: float = 0.95) -> dict[str, Any]:
     """The shape of a mart's row under the rules of docs/privacy.md, for one cell on its own. Limits are inclusive."""
     n = MINIMUM_N
+    by_pauses = cell.minutes if cell.method == "filter_sessionised" else None
     row: dict[str, Any] = {
         "eligible_students": cell.eligible,
         "active_students": cell.active,
@@ -170,10 +173,13 @@ def suppressed(cell: Cell, coverage: float = 0.95) -> dict[str, Any]:
         "adoption_rate": cell.active / cell.eligible if cell.eligible else None,
         "consistent_rate": cell.consistent / cell.eligible if cell.eligible else None,
         "minutes_per_active_student": cell.minutes,
+        "minutes_per_active_student_gap_5": by_pauses and cell.minutes * 0.8,
+        "minutes_per_active_student_gap_10": by_pauses and cell.minutes,
+        "minutes_per_active_student_gap_30": by_pauses and cell.minutes * 1.3,
         "minutes_method": cell.method,
         "coverage_rate": coverage,
     }
-    of_use = ["active_students", "adoption_rate", "minutes_per_active_student", "minutes_method"]
+    of_use = ["active_students", "adoption_rate", *(name for name in row if name.startswith("minutes_"))]
     kept_up = ["consistent_students", "consistent_rate"]
 
     def hidden(why: str, columns: list[str], **limits: float) -> dict[str, Any]:

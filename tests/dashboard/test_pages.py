@@ -138,6 +138,13 @@ def test_each_run_of_the_checks_is_a_bar_of_its_own(look: Visit) -> None:
 # --- state in the address ----------------------------------------------------------------------------------------
 
 
+def test_minutes_from_pauses_are_told_for_other_pauses_too(look: Visit) -> None:
+    rows = look("adoption").dataframe[0].value.set_index("Tool")
+    assert rows.loc["MathPath", "Minutes per user"].strip() == "55"
+    assert rows.loc["MathPath", "With other pauses"].strip() == "44 to 72"
+    assert rows.loc["Canvas", "With other pauses"].strip() == "", "its minutes are its own"
+
+
 def test_the_address_restores_the_filters(look: Visit) -> None:
     app = look("adoption", where="Oak Street Elementary", tool="MathPath", week="Mar 30, 2026", look="Over time")
     values = {box.label: box.value for box in app.selectbox}

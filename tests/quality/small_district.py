@@ -25,7 +25,10 @@ SELECT 'maple' AS district_id, org_level, org_key, 'Name of ' || org_key AS org_
        consistent::BIGINT AS consistent_students,
        active / eligible::DOUBLE AS adoption_rate, consistent / eligible::DOUBLE AS consistent_rate,
        CASE WHEN active IS NOT NULL THEN 31.5::DOUBLE END AS minutes_per_active_student,
-       'lms_interaction' AS minutes_method,
+       CASE WHEN active IS NOT NULL THEN 24.5::DOUBLE END AS minutes_per_active_student_gap_5,
+       CASE WHEN active IS NOT NULL THEN 31.5::DOUBLE END AS minutes_per_active_student_gap_10,
+       CASE WHEN active IS NOT NULL THEN 40.0::DOUBLE END AS minutes_per_active_student_gap_30,
+       'filter_sessionised' AS minutes_method,
        0.9::DOUBLE AS coverage_rate, reason AS suppression_reason, NULL::DOUBLE AS rate_low,
        CASE WHEN reason = 'small_count_low' THEN 0.1 END AS rate_high, reason AS consistent_suppression_reason,
        DATE '2026-04-10' AS data_complete_through

@@ -130,9 +130,17 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
         f"UPDATE mart_adoption SET consistent_students = 58, consistent_rate = 58 / 60.0 {YES}",
         {"privacy.mart_adoption.consistent_students.complement_not_small"},
     ),
+    "a longer pause gives fewer minutes": (
+        "UPDATE mart_adoption SET minutes_per_active_student_gap_30 = 31 WHERE org_key = 'north'",
+        {"marts.mart_adoption.minutes_by_idle_gap"},
+    ),
     # privacy: what is hidden stays hidden
     "a suppressed row still shows its minutes": (
         "UPDATE mart_adoption SET minutes_per_active_student = 12 WHERE org_key = '03'",
+        {"privacy.mart_adoption.hidden_is_hidden"},
+    ),
+    "a suppressed row still shows its minutes by another pause": (
+        "UPDATE mart_adoption SET minutes_per_active_student_gap_30 = 12 WHERE org_key = '03'",
         {"privacy.mart_adoption.hidden_is_hidden"},
     ),
     "a suppressed row still shows its rate": (
@@ -171,7 +179,9 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "all students leave three active for a hidden subgroup": (
         "UPDATE mart_adoption SET active_students = 222, adoption_rate = 222 / 430.0 WHERE subgroup = 'no' "
         "AND dimension = 'english_learner'; UPDATE mart_adoption SET active_students = NULL, adoption_rate = NULL, "
-        "minutes_per_active_student = NULL, suppression_reason = 'small_count_low' WHERE subgroup = 'yes'",
+        "minutes_per_active_student = NULL, minutes_per_active_student_gap_5 = NULL, "
+        "minutes_per_active_student_gap_10 = NULL, minutes_per_active_student_gap_30 = NULL, "
+        "suppression_reason = 'small_count_low' WHERE subgroup = 'yes'",
         {"privacy.mart_adoption.active_students.not_recoverable_from_subgroups"},
     ),
     "a hidden gap shows its interval": (

@@ -261,14 +261,17 @@ def _usage(connection: duckdb.DuckDBPyConnection, tools: Sequence[Tool]) -> None
     """Habits that last: a student uses a tool in most weeks or in few; schools differ, English learners use less."""
     connection.execute(
         "create table marts.fct_student_tool_day (district_id varchar, student_key varchar, tool_key varchar, "
-        "on_date date, is_in_school boolean, active_minutes double, minutes_method varchar, "
+        "on_date date, is_in_school boolean, active_minutes double, active_minutes_gap_5 double, "
+        "active_minutes_gap_10 double, active_minutes_gap_30 double, minutes_method varchar, "
         "sessions bigint, events bigint)"
     )
     for tool in tools:
         connection.execute(
             """
             insert into marts.fct_student_tool_day
-            select ?, student_key, ?, on_date, true, 10.0 + hash(student_key, on_date) % 20, 'filter_sessionised', 1, 3
+            select
+                ?, student_key, ?, on_date, true, 10.0 + hash(student_key, on_date) % 20 as minutes,
+                minutes / 2, minutes, minutes * 2, 'filter_sessionised', 1, 3
             from student cross join marts.dim_date
             where dayofweek(on_date) = 2 and (? or list_contains(?, grade))
               and hash(student_key, ?, on_date) % 1000 / 1000.0

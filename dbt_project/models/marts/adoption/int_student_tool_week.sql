@@ -10,6 +10,9 @@ with fact as (
     fact.tool_key,
     fact.minutes_method,
     fact.active_minutes,
+    {%- for minutes in published_idle_gaps() %}
+    fact.active_minutes_gap_{{ minutes }},
+    {%- endfor %}
     fact.on_date
   from {{ ref("fct_student_tool_day") }} as fact
   inner join {{ ref("int_tool_grade_set") }} as tool on tool.tool_key = fact.tool_key
@@ -30,6 +33,9 @@ by_method as (
     tool_key,
     minutes_method,
     sum({{ exact("active_minutes") }}) as active_minutes,
+    {%- for minutes in published_idle_gaps() %}
+    sum({{ exact("active_minutes_gap_" ~ minutes) }}) as active_minutes_gap_{{ minutes }},
+    {%- endfor %}
     coalesce(sum({{ exact("active_minutes") }}), 0) as minutes_for_rank
   from fact
   group by week_start_on, student_key, tool_key, minutes_method
@@ -42,7 +48,16 @@ best as (
 
 )
 
-select week_start_on, student_key, tool_key, minutes_method, active_minutes from best
+select
+  week_start_on,
+  student_key,
+  tool_key,
+  minutes_method,
+  active_minutes
+  {%- for minutes in published_idle_gaps() %},
+  active_minutes_gap_{{ minutes }}
+  {%- endfor %}
+from best
 
 union all
 
@@ -52,4 +67,7 @@ select distinct
   {{ any_tool() }} as tool_key,
   cast(null as varchar) as minutes_method,
   {{ exact("null") }} as active_minutes
+  {%- for minutes in published_idle_gaps() %},
+  {{ exact("null") }} as active_minutes_gap_{{ minutes }}
+  {%- endfor %}
 from best

@@ -37,6 +37,10 @@ student_tool as (
     bool_or(used.week_start_on = week_of_window.target_week_on) as is_active,
     max(case when used.week_start_on = week_of_window.target_week_on then used.minutes_method end) as minutes_method,
     max(case when used.week_start_on = week_of_window.target_week_on then used.active_minutes end) as active_minutes
+    {%- for minutes in published_idle_gaps() %},
+    max(case when used.week_start_on = week_of_window.target_week_on then used.active_minutes_gap_{{ minutes }} end)
+      as active_minutes_gap_{{ minutes }}
+    {%- endfor %}
   from week_of_window
   inner join {{ ref("int_student_tool_week") }} as used on used.week_start_on = week_of_window.week_start_on
   group by week_of_window.target_week_on, used.student_key, used.tool_key
@@ -64,6 +68,9 @@ profile as (
     {{ count_where("student_tool.weeks_active >= district.consistent_weeks") }} as consistent,
     count(*) as seen,
     sum(student_tool.active_minutes) as minutes,
+    {%- for minutes in published_idle_gaps() %}
+    sum(student_tool.active_minutes_gap_{{ minutes }}) as minutes_gap_{{ minutes }},
+    {%- endfor %}
     count(student_tool.active_minutes) as measured
   from student_tool
   cross join district
@@ -114,6 +121,9 @@ select
   cast(sum(exploded.consistent) as bigint) as consistent,
   cast(sum(exploded.seen) as bigint) as seen,
   sum(exploded.minutes) as minutes,
+  {%- for minutes in published_idle_gaps() %}
+  sum(exploded.minutes_gap_{{ minutes }}) as minutes_gap_{{ minutes }},
+  {%- endfor %}
   cast(sum(exploded.measured) as bigint) as measured
 from exploded
 left join merged

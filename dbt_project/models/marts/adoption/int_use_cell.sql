@@ -30,6 +30,9 @@ select
   consistent.shown_value as shown_consistent,
   counted.seen,
   counted.minutes,
+  {%- for minutes in published_idle_gaps() %}
+  counted.minutes_gap_{{ minutes }},
+  {%- endfor %}
   counted.measured,
   counted.minutes_method,
   counted.identity,

@@ -96,6 +96,10 @@ counted as (
     sum(org_use.consistent) as consistent,
     sum(org_use.seen) as seen,
     sum(case when org_use.minutes_method = tool_week.minutes_method then org_use.minutes end) as minutes,
+    {%- for minutes in published_idle_gaps() %}
+    sum(case when org_use.minutes_method = tool_week.minutes_method then org_use.minutes_gap_{{ minutes }} end)
+      as minutes_gap_{{ minutes }},
+    {%- endfor %}
     sum(case when org_use.minutes_method = tool_week.minutes_method then org_use.measured end) as measured
   from org_use
   inner join tool_week using (week_start_on, tool_key)
@@ -127,6 +131,9 @@ cell as (
     cast(coalesce(counted.consistent, 0) as bigint) as consistent,
     cast(coalesce(counted.seen, 0) as bigint) as seen,
     counted.minutes,
+    {%- for minutes in published_idle_gaps() %}
+    counted.minutes_gap_{{ minutes }},
+    {%- endfor %}
     counted.measured,
     tool_week.minutes_method,
     district.minimum_n

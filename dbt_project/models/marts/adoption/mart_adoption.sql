@@ -104,6 +104,10 @@ organisation_row as (
     shown.shown_active / cast(shown.shown_eligible as double) as adoption_rate,
     shown.shown_consistent / cast(shown.shown_eligible as double) as consistent_rate,
     case when not shown.is_active_hidden then round(shown.minutes / shown.measured, 1) end as minutes_per_active_student,
+    {%- for minutes in published_idle_gaps() %}
+    case when not shown.is_active_hidden then round(shown.minutes_gap_{{ minutes }} / shown.measured, 1) end
+      as minutes_per_active_student_gap_{{ minutes }},
+    {%- endfor %}
     case when not shown.is_active_hidden and shown.measured > 0 then shown.minutes_method end as minutes_method,
     coverage.coverage_rate,
     shown.suppression_reason,
@@ -144,6 +148,9 @@ class_row as (
     cast(null as double) as adoption_rate,
     cast(null as double) as consistent_rate,
     cast(null as double) as minutes_per_active_student,
+    {%- for minutes in published_idle_gaps() %}
+    cast(null as double) as minutes_per_active_student_gap_{{ minutes }},
+    {%- endfor %}
     cast(null as varchar) as minutes_method,
     coverage.coverage_rate,
     case
@@ -182,6 +189,9 @@ nobody_row as (
     cast(null as double) as adoption_rate,
     cast(null as double) as consistent_rate,
     cast(null as double) as minutes_per_active_student,
+    {%- for minutes in published_idle_gaps() %}
+    cast(null as double) as minutes_per_active_student_gap_{{ minutes }},
+    {%- endfor %}
     cast(null as varchar) as minutes_method,
     cast(null as double) as coverage_rate,
     'no_eligible_students' as suppression_reason,
@@ -221,6 +231,9 @@ unseen_row as (
     cast(null as double) as adoption_rate,
     cast(null as double) as consistent_rate,
     cast(null as double) as minutes_per_active_student,
+    {%- for minutes in published_idle_gaps() %}
+    cast(null as double) as minutes_per_active_student_gap_{{ minutes }},
+    {%- endfor %}
     cast(null as varchar) as minutes_method,
     cast(null as double) as coverage_rate,
     'no_usage_source' as suppression_reason,
@@ -275,6 +288,9 @@ select
   every_row.rate_low,
   every_row.rate_high,
   every_row.minutes_per_active_student,
+  {%- for minutes in published_idle_gaps() %}
+  every_row.minutes_per_active_student_gap_{{ minutes }},
+  {%- endfor %}
   every_row.minutes_method,
   every_row.coverage_rate,
   every_row.suppression_reason,
