@@ -250,8 +250,8 @@ def _tool_columns(context: Context) -> list[Column]:
             _by_pauses,
             is_number=True,
             only_if_any=True,
-            help="Minutes per user if a pause of 5 minutes ended a sitting, and if it took 30. Where minutes are worked "
-            "out from the time between visits, this is how much they hang on that choice.",
+            help="Minutes per user if a pause of 5 minutes ended a sitting, and if it took 30. Where minutes are "
+            "worked out from the time between visits, this is how much they hang on that choice.",
         ),
         columns.words_of("minutes_method", "How minutes are known", words.method),
         columns.why(context),
