@@ -156,8 +156,8 @@ def test_columns_and_one_by_one_say_the_same() -> None:
     assert quick.table.column("object_type").to_pylist()[:5] == [
         "course",
         "SoftwareApplication",
-        "Assessment",
-        "AssignableDigitalResource",
+        "Attempt",
+        "Attempt",
         None,
     ]
     emails = quick.table.column("actor_email").to_pylist()[:3]

@@ -36,9 +36,9 @@ USES: Mapping[str, Use] = {
     "discussion_topic_created": Use("ThreadEvent", "Created", "Thread"),
     "logged_in": Use("SessionEvent", "LoggedIn", "SoftwareApplication"),
     "logged_out": Use("SessionEvent", "LoggedOut", "SoftwareApplication"),
-    "quiz_submitted": Use("AssessmentEvent", "Submitted", "Assessment"),
-    "submission_created": Use("AssignableEvent", "Submitted", "AssignableDigitalResource"),
-    "submission_updated": Use("Event", "Modified", "AssignableDigitalResource"),
+    "quiz_submitted": Use("AssessmentEvent", "Submitted", "Attempt"),
+    "submission_created": Use("Event", "Submitted", "Attempt"),
+    "submission_updated": Use("Event", "Modified", "Attempt"),
     "wiki_page_created": Use("Event", "Created", "Page"),
     "wiki_page_updated": Use("Event", "Modified", "Page"),
 }
