@@ -30,7 +30,7 @@ from uptake.errors import ConfigError, ContractError, PermanentError, TransientE
 from uptake.parsing import parse_records
 from uptake.sources.api import BATCH_ROWS, ApiSettings, ApiSource
 from uptake.sources.http import WAIT, NotFound
-from uptake.sources.paging import Page, ahead, gathered
+from uptake.sources.paging import Page, ahead, gathered, side_by_side
 from uptake.sources.windows import entity_windows
 
 _ID = pa.int64()
@@ -196,14 +196,19 @@ RESOURCES: dict[str, Resource] = {
 }
 
 _USER_FIELDS = "id,username,idnumber,email,firstaccess,lastaccess"
-_MEMBER_FIELDS = ("id,roles,lastcourseaccess", "id,roles")  # an old version refuses the name of the last
+_MEMBER_FIELDS = "id,roles,lastcourseaccess"
+_OLD_MEMBER_FIELDS = "id,roles"  # an old version refuses the name of the last
 
 
 class MoodleSettings(ApiSettings):
-    """url: the district's Moodle, with its folder if it lies in one. page_size: people asked for at once."""
+    """url: the district's Moodle, with its folder if it lies in one. page_size: people asked for at once.
+
+    at_once: courses that are asked for side by side; a small server does better with fewer.
+    """
 
     kind: Literal["moodle"] = "moodle"
     page_size: Annotated[int, Key(ge=1, le=5000)] = 500
+    at_once: Annotated[int, Key(ge=1, le=16)] = 4
 
 
 class Moodle(ApiSource):
@@ -225,7 +230,8 @@ class Moodle(ApiSource):
         self._token = credential.password
         self._page_size = settings.page_size
         self._courses: list[int] | None = None
-        self._member_fields = list(_MEMBER_FIELDS)
+        self._at_once = settings.at_once
+        self._member_fields = _MEMBER_FIELDS
 
     def _auth(self, settings: MoodleSettings, credential: Credential) -> httpx.Auth:
         return httpx.Auth()  # the token stands in the body
@@ -262,7 +268,7 @@ class Moodle(ApiSource):
             case "assignments":
                 yield from self._assignment_pages(unseen)
             case "users":
-                yield from self._of_each_course(self._user_pages(set()), unseen)
+                yield from _each_once(self._of_each_course(self._user_pages, unseen))
             case "enrollments":
                 yield from self._of_each_course(self._enrollment_pages, unseen)
             case _:
@@ -281,39 +287,35 @@ class Moodle(ApiSource):
 
     def _of_each_course(self, pages: Callable[[int], Iterable[Page]], unseen: list[str]) -> Iterator[Page]:
         """A course that was deleted since the list was read gives nothing; what it held vanishes with it."""
-        gone = 0
-        for course in self._course_ids():
+        gone: list[int] = []
+
+        def walk(course: int) -> Iterator[Page]:
             try:
                 yield from pages(course)
             except NotFound:
-                gone += 1
+                gone.append(course)
+
+        yield from side_by_side(walk, self._course_ids(), self._at_once)
         if gone:
-            unseen.append(f"{gone} courses were gone when they were asked for.")
+            unseen.append(f"{len(gone)} courses were gone when they were asked for.")
 
-    def _user_pages(self, seen: set[int | None]) -> Callable[[int], Iterator[Page]]:
-        """Each person once, however many courses they are in."""
-
-        def pages(course: int) -> Iterator[Page]:
-            for rows in self._members(course, _USER_FIELDS):
-                fresh = [row for row in rows if _id_of(row) not in seen]
-                seen.update(_id_of(row) for row in fresh)
-                seen.discard(None)  # rows without an id are rejected where they are parsed, each of them
-                yield Page(fresh)
-
-        return pages
+    def _user_pages(self, course: int) -> Iterator[Page]:
+        for rows in self._members(course, _USER_FIELDS):
+            yield Page(rows)
 
     def _enrollment_pages(self, course: int) -> Iterator[Page]:
         for rows in self._member_pages(course):
             yield Page([row | {"course_id": course} if isinstance(row, dict) else row for row in rows])
 
     def _member_pages(self, course: int) -> Iterator[list[Any]]:
-        pages = self._members(course, self._member_fields[0])
+        fields = self._member_fields
+        pages = self._members(course, fields)
         try:
             first = next(pages, None)
         except _UnknownField:
-            if len(self._member_fields) == 1:
+            if fields == _OLD_MEMBER_FIELDS:
                 raise
-            self._member_fields.pop(0)
+            self._member_fields = _OLD_MEMBER_FIELDS
             yield from self._member_pages(course)
             return
         if first is not None:
@@ -397,6 +399,20 @@ def _error(code: Any, function: str, connection: str) -> TransientError | Perman
             "rights that docs/add-a-source.md lists.",
         )
     return PermanentError(place, remedy="ask the Moodle administrator what it means: Moodle's log has the whole of it.")
+
+
+def _each_once(pages: Iterable[Page]) -> Iterator[Page]:
+    """People are in many courses. Rows without an id are let through, to be rejected where they are parsed."""
+    seen: set[int] = set()
+    for page in pages:
+        fresh = []
+        for row in page.rows:
+            found = _id_of(row)
+            if found is None or found not in seen:
+                fresh.append(row)
+            if found is not None:
+                seen.add(found)
+        yield Page(fresh)
 
 
 def _id_of(row: Any) -> int | None:
