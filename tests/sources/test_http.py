@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from scripted_vendor import Asked, Reply, Vendor, token_reply
 from uptake.credentials import Credential
 from uptake.errors import ConfigError, PermanentError, TransientError, UptakeError
 from uptake.sources.auth import BearerToken, ClientCredentials
-from uptake.sources.http import HttpClient
+from uptake.sources.http import HttpClient, NotFound
 
 SECRET = "s3cr3t-token"
 GOOD = Reply({"ok": True})
@@ -170,6 +171,46 @@ def test_a_redirect_is_followed_at_home_and_refused_abroad(client: HttpClient, v
     vendor.on("/a", Reply(status=302, headers={"Location": "https://elsewhere.example/b"}))
     with pytest.raises(PermanentError, match=r"elsewhere\.example"):
         client.get("a")
+
+
+def test_a_question_in_the_body_is_asked_again_as_it_was(client: HttpClient, vendor: Vendor) -> None:
+    vendor.once("/ask", Reply(status=503), Reply(b"<html>"), Reply({"ok": True}, cut=3))
+    vendor.on("/ask", GOOD)
+    assert client.post("ask", {"token": "t", "what": "a&b"}).data == {"ok": True}
+    assert [asked.body for asked in vendor.asked] == ["token=t&what=a%26b"] * 4
+    assert client.post("ask", data=[{"id": 1}]).data == {"ok": True}
+    assert vendor.asked[-1].body == '[{"id":1}]' and vendor.asked[-1].params == {}
+
+
+def test_a_vendors_own_words_come_before_the_status(vendor: Vendor) -> None:
+    def said(response: httpx.Response) -> UptakeError | None:
+        return TransientError("is being mended") if b"mending" in response.content else None
+
+    vendor.once("/a", Reply({"state": "mending"}, 403))
+    vendor.on("/a", Reply({"state": "closed"}, 403))
+    slept: list[float] = []
+    with (
+        HttpClient(vendor.url, BearerToken("t"), connection="c", errors=said, sleep=slept.append) as client,
+        pytest.raises(PermanentError, match="refused the credential"),
+    ):
+        client.get("a")
+    assert len(slept) == 1
+
+
+def test_a_file_by_a_signed_address_is_fetched_whole_and_without_the_credential(
+    client: HttpClient, vendor: Vendor, tmp_path: Path
+) -> None:
+    vendor.once("/bucket/4711.gz", Reply(b"0123456789", cut=4), Reply(status=503))
+    vendor.on("/bucket/4711.gz", Reply(b"0123456789"))
+    client.save(f"{vendor.url}/bucket/4711.gz?signature=abc", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"0123456789"
+    assert not any("authorization" in asked.headers for asked in vendor.asked)
+    vendor.on("/bucket/4711.gz", Reply(status=403))
+    with pytest.raises(NotFound) as caught:
+        client.save(f"{vendor.url}/bucket/4711.gz?signature=abc", tmp_path / "file")
+    assert "4711" not in str(caught.value) and "abc" not in str(caught.value)
+    with pytest.raises(PermanentError, match="without encryption"):
+        client.save("http://elsewhere.example/4711.gz", tmp_path / "file")
 
 
 def test_only_hosts_of_the_trusted_domain_get_the_credential_besides_the_vendor_s_own() -> None:
