@@ -323,9 +323,13 @@ class Moodle(ApiSource):
             yield from pages
 
     def _members(self, course: int, fields: str) -> Iterator[list[Any]]:
-        """People of a course, a page at a time. The limits are of the rows that Moodle reads and not of those that the
-        token's user may see, so a page may be short anywhere, and only an empty one is the end."""
+        """People of a course, each once, a page at a time.
+
+        The limits count the rows that Moodle reads, and not only those that the token's user may see. So a page may be
+        short anywhere, the walk goes on by what came, which may bring some of it again, and ends at an empty page.
+        """
         function, start = "core_enrol_get_enrolled_users", 0
+        seen: set[int | None] = {_GUEST}
         while True:
             options = {"userfields": fields, "limitfrom": start, "limitnumber": self._page_size, "sortby": "id"}
             asked: dict[str, Any] = {"courseid": course}
@@ -334,8 +338,10 @@ class Moodle(ApiSource):
             rows = _list(self._ask(function, asked), function)
             if not rows:
                 return
-            yield [row for row in rows if _id_of(row) != _GUEST]
-            start += self._page_size
+            fresh = [row for row in rows if _id_of(row) not in seen]
+            seen.update(found for row in fresh if (found := _id_of(row)) is not None)
+            yield fresh
+            start += len(rows)
 
     def _assignment_pages(self, unseen: list[str]) -> Iterator[Page]:
         function, hidden = "mod_assign_get_assignments", 0
