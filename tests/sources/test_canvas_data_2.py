@@ -286,6 +286,17 @@ def test_an_address_that_ran_out_is_asked_for_again_and_gets_no_credential(
     assert len(asked) == 3 and not any("authorization" in each.headers for each in asked)
 
 
+@pytest.mark.parametrize("gone", ["/dap/job/courses-0", "/dap/object/url"])
+def test_what_the_vendor_has_forgotten_is_asked_for_again_later(
+    platform: Platform, tmp_path: Path, waits: list[float], gone: str
+) -> None:
+    platform.waits = 1
+    platform.tables["courses"] = [[record(1, name="A")]]
+    platform.vendor.once(gone, *[Reply({"error": {"type": "NotFound", "uuid": "u", "message": "m"}}, 404)] * 3)
+    with source(platform, tmp_path) as canvas, pytest.raises(TransientError):
+        pulled(canvas, "courses")
+
+
 @pytest.mark.parametrize("cut", [5, 40])
 def test_a_file_that_is_cut_short_is_no_table(platform: Platform, tmp_path: Path, waits: list[float], cut: int) -> None:
     whole = gzip.compress("\n".join(json.dumps(record(n, name="A")) for n in range(50)).encode())

@@ -129,7 +129,10 @@ class Dap:
                     remedy="nothing at once: the same job is asked after again. If it lasts, raise `job_minutes`.",
                 )
             self._sleep(wait)
-            job = self._job(self._client.get(f"dap/job/{job['id']}").data, table)
+            try:
+                job = self._job(self._client.get(f"dap/job/{job['id']}").data, table)
+            except NotFound as error:
+                raise TransientError(f"the job for {table} is gone", remedy=WAIT) from error
         if status != "complete":
             raise TransientError(f"the job for {table} failed", remedy=WAIT)
         objects = job.get("objects")
@@ -161,17 +164,20 @@ class Dap:
 
     def _fetch(self, object_id: str, file: Path) -> None:
         for number in range(1, _ADDRESSES + 1):
-            answer = self._client.post("dap/object/url", data=[{"id": object_id}]).data
-            urls = answer.get("urls") if isinstance(answer, dict) else None
-            place = urls.get(object_id) if isinstance(urls, dict) else None
-            if not isinstance(place, dict) or not isinstance(place.get("url"), str):
-                raise _strange("the address of an object")
             try:
-                self._client.save(place["url"], file)
+                self._client.save(self._address(object_id), file)
                 return
-            except NotFound as error:  # an address holds for some minutes only
+            except NotFound as error:  # an address holds for some minutes only, and an object for a day
                 if number == _ADDRESSES:
                     raise TransientError(error.message, remedy=WAIT) from error
+
+    def _address(self, object_id: str) -> str:
+        answer = self._client.post("dap/object/url", data=[{"id": object_id}]).data
+        urls = answer.get("urls") if isinstance(answer, dict) else None
+        place = urls.get(object_id) if isinstance(urls, dict) else None
+        if not isinstance(place, dict) or not isinstance(place.get("url"), str):
+            raise _strange("the address of an object")
+        return place["url"]
 
 
 def _lines(file: Path) -> Iterator[bytes]:
