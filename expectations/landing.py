@@ -13,7 +13,7 @@ MIN_MATCHED_SHARE = 0.5
 
 
 def suites(facts: Facts) -> list[Suite]:
-    checks = {"mart_source_health": _health(facts), "mart_match_rate": _match_rate()}
+    checks = {"mart_source_health": _health(facts), "mart_match_rate": _match_rate(), "mart_unknown_word": _words()}
     return [
         Suite("landing", "leaders", table, expectations)
         for table, expectations in checks.items()
@@ -59,6 +59,18 @@ def _health(facts: Facts) -> list[object]:
             )
         )
     return expectations
+
+
+def _words() -> list[object]:
+    return [
+        no_rows(
+            "landing.mart_unknown_word.every_word_known",
+            "SELECT source, vocabulary, word FROM {batch}",
+            "Every word that rosters have for grades and subgroups is known.",
+            "Name the word in macros/roster_words.sql, or mend it in the roster; until then it says nothing.",
+            "warning",
+        )
+    ]
 
 
 def _match_rate() -> list[object]:

@@ -24,6 +24,8 @@ LEADERS_TABLES = (
     "mart_reconciliation",
     "mart_quarantine",
     "mart_match_rate",
+    "mart_identity_match",
+    "mart_unknown_word",
     "mart_check_history",
     "mart_study",
     "mart_study_estimate",
@@ -42,6 +44,7 @@ ANSWERS = ("mart_adoption", "mart_equity_gap", "mart_usage_summary", "mart_unkno
 # Parts of a key that may be null, and are then a value like any other.
 NULLABLE = {
     ("mart_quarantine", "column_name"),
+    ("mart_unknown_word", "word"),
     ("mart_unknown_tool", "host"),
     ("mart_unknown_tool", "tool_key"),
     ("mart_tool_cost", "tool_key"),

@@ -107,6 +107,30 @@ def match_rates(reader: Reader) -> pd.DataFrame:
     )
 
 
+def identity_matches(reader: Reader) -> pd.DataFrame:
+    """How each source's people or accounts were found: `people` of `people_in_all`; NULL where hidden."""
+    reader.require("quality")
+    return reader.frame(
+        """
+        select source, who, linked_by, people, people_in_all, suppression_reason
+        from mart_identity_match
+        order by source, who, people desc nulls last, linked_by
+        """
+    )
+
+
+def unknown_words(reader: Reader) -> pd.DataFrame:
+    """Words of rosters that nobody knows; `word` is NULL for those of few people together."""
+    reader.require("quality")
+    return reader.frame(
+        """
+        select source, vocabulary, word, people
+        from mart_unknown_word
+        order by people desc nulls last, source, vocabulary, word
+        """
+    )
+
+
 def definitions(reader: Reader) -> pd.DataFrame:
     """The registry of metric definitions, as published with this snapshot."""
     return reader.frame(

@@ -18,7 +18,15 @@ from queries import quality
 PAGE = "quality"
 QUESTION = "Can we trust these numbers?"
 RUNS = 20
-VIEWS = ["Sources", "From source to page", "Counts that must agree", "Checks", "Rows set aside", "Use we can place"]
+VIEWS = [
+    "Sources",
+    "From source to page",
+    "Counts that must agree",
+    "Checks",
+    "Rows set aside",
+    "Use we can place",
+    "People we can place",
+]
 PLAIN = {
     "pulled": "read",
     "landed": "kept",
@@ -31,6 +39,14 @@ PLAIN = {
 }
 STATES = {"failed": "could not be read", "never_pulled": "not read yet", "warning": "read, with a warning"}
 FROM = {"received": "its receipt", "pulled": "the reading"}
+WAYS = {
+    "sis_id": "by the SIS id",
+    "email": "by the e-mail address",
+    "crosswalk": "by the district's own list",
+    "ambiguous": "not found: the address leads to several people",
+    "one_roster": "in this roster only",
+    "unknown": "not found: in no roster",
+}
 REASONS = {
     "missing_key": "has no key",
     "missing_required": "lacks a value that it must have",
@@ -58,6 +74,7 @@ def main() -> None:
         "Checks": lambda: _checks(context, history),
         "Rows set aside": lambda: _aside(context, aside),
         "Use we can place": lambda: _matched(context, matched),
+        "People we can place": lambda: _people(context),
     }[view]()
     _report(context)
     frame.next_steps(_steps(context, health, agreed, aside, age))
@@ -343,6 +360,50 @@ def _matched(context: Context, matched: pd.DataFrame) -> None:
             columns.of("events", "Visits and page views", words.count),
             Column("events_matched_person", "Tied to a person", share, is_number=True),
             Column("events_matched_tool", "Tied to a known tool", share, is_number=True),
+        ],
+    )
+
+
+def _people(context: Context) -> None:
+    st.caption(
+        "Who is in several rosters is counted once, and an account counts for the person behind it. Who cannot be "
+        "found stays apart; nobody is guessed."
+    )
+    few = f"fewer than {context.minimum_n}"
+
+    def people(value: Any, row: Mapping[str, Any]) -> str:
+        return words.count_or_reason(value, row, context.minimum_n)
+
+    def count(value: Any) -> str:
+        return few if words.is_missing(value) else words.count(value)
+
+    table(
+        context,
+        PAGE,
+        "people",
+        quality.identity_matches(context.reader),
+        [
+            columns.words_of("source", "Source", words.source),
+            columns.words_of("who", "Who", words.plain),
+            columns.words_of("linked_by", "Found", lambda value: WAYS.get(value, words.plain(value))),
+            Column("people", "So many", people, is_number=True),
+            columns.of("people_in_all", "Of", count),
+        ],
+    )
+    unknown = quality.unknown_words(context.reader)
+    if unknown.empty:
+        return
+    st.caption("Words of rosters that nobody here knows. What they say of a student is missing in the numbers.")
+    table(
+        context,
+        PAGE,
+        "words",
+        unknown,
+        [
+            columns.words_of("source", "Source", words.source),
+            columns.words_of("vocabulary", "What it says", words.plain),
+            columns.words_of("word", "Word", lambda value: "rare words" if words.is_missing(value) else str(value)),
+            columns.of("people", "Said of", count),
         ],
     )
 

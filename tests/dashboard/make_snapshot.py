@@ -99,6 +99,11 @@ TABLES: dict[str, str] = {
     "mart_match_rate": """
         district_id VARCHAR, source VARCHAR, events BIGINT, events_matched_person BIGINT,
         events_matched_tool BIGINT, data_complete_through DATE""",
+    "mart_identity_match": """
+        district_id VARCHAR, source VARCHAR, who VARCHAR, linked_by VARCHAR, people BIGINT, people_in_all BIGINT,
+        suppression_reason VARCHAR""",
+    "mart_unknown_word": """
+        district_id VARCHAR, source VARCHAR, vocabulary VARCHAR, word VARCHAR, people BIGINT""",
     "mart_study_plan": """
         district_id VARCHAR, plan_hash VARCHAR, tool_key VARCHAR, tool_name VARCHAR, question VARCHAR, design VARCHAR,
         outcomes VARCHAR, use_measure VARCHAR, meaningful_g DOUBLE, confidence DOUBLE, use_starts_on DATE,
@@ -495,6 +500,20 @@ def quality_rows(through: date, *, failing: bool) -> dict[str, list[dict[str, An
             base | {"source": "filter", "events": 1900000, "events_matched_person": 1786000,
                     "events_matched_tool": 1520000},
             base | {"source": "lms", "events": 410000, "events_matched_person": 409000, "events_matched_tool": 410000},
+        ],
+        "mart_identity_match": [
+            {"district_id": "testville", "source": source, "who": who, "linked_by": way, "people": people,
+             "people_in_all": in_all, "suppression_reason": reason}
+            for source, who, way, people, in_all, reason in [
+                ("clever", "students", "sis_id", 3950, 4012, None),
+                ("clever", "students", "email", None, 4012, "complementary"),
+                ("clever", "students", "ambiguous", None, 4012, "fewer_than_n_students"),
+                ("lms", "accounts", "unknown", 31, 5200, None),
+            ]
+        ],
+        "mart_unknown_word": [
+            {"district_id": "testville", "source": "clever", "vocabulary": "grade", "word": "Year 9", "people": 40},
+            {"district_id": "testville", "source": "clever", "vocabulary": "race", "word": None, "people": None},
         ],
     }  # fmt: skip
 

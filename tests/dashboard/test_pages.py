@@ -272,6 +272,17 @@ def test_a_late_source_and_a_warning_are_in_the_answer(installation: Path, visit
     assert "Every contract names a known tool: 1 contract" in value  # opened from the number that it touches
 
 
+def test_how_people_were_found_is_told_and_what_is_too_small_is_not(look: Visit) -> None:
+    app = look("quality", show="People we can place")
+    assert not app.exception
+    found, unknown = (table.value for table in app.dataframe)
+    assert [*found["Found"]][:2] == ["by the SIS id", "not found: the address leads to several people"]
+    assert [said.strip() for said in found["So many"]] == ["3,950", "fewer than 10", "hidden", "31"]
+    assert [said.strip() for said in found["Of"]] == ["4,012", "4,012", "4,012", "5,200"]
+    assert [*unknown["Word"]] == ["Year 9", "rare words"]
+    assert [said.strip() for said in unknown["Said of"]] == ["40", "fewer than 10"]
+
+
 def test_the_full_report_is_linked_where_it_is_served(
     published: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,6 +193,24 @@ TABLES: dict[str, tuple[str | None, str]] = {
                900::BIGINT AS events_matched_tool, DATE '2026-04-10' AS data_complete_through
         """,
     ),
+    "mart_identity_match": (
+        "leaders",
+        """
+        SELECT 'maple' AS district_id, 'clever' AS source, 'students' AS who, linked_by, people::BIGINT AS people,
+               90::BIGINT AS people_in_all, reason AS suppression_reason
+        FROM (VALUES
+            ('sis_id', 60, NULL), ('email', NULL, 'complementary'), ('ambiguous', NULL, 'fewer_than_n_students'))
+            AS rows (linked_by, people, reason)
+        """,
+    ),
+    "mart_unknown_word": (
+        "leaders",
+        """
+        SELECT 'maple' AS district_id, 'clever' AS source, 'grade' AS vocabulary, 'Year 9' AS word,
+               12::BIGINT AS people
+        WHERE false
+        """,
+    ),
     **dict.fromkeys(
         (
             "mart_study",

@@ -349,6 +349,14 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
         "UPDATE mart_match_rate SET events_matched_person = 100",
         {"landing.mart_match_rate.person_matched"},
     ),
+    "a grade that nobody knows": (
+        "INSERT INTO mart_unknown_word VALUES ('maple', 'clever', 'grade', 'Year 9', 12)",
+        {"landing.mart_unknown_word.every_word_known"},
+    ),
+    "few people who were found by e-mail": (
+        "UPDATE mart_identity_match SET people = 4 WHERE linked_by = 'ambiguous'",
+        {"privacy.mart_identity_match.people.not_small"},
+    ),
 }
 
 

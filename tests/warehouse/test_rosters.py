@@ -201,6 +201,12 @@ def test_use_is_the_persons_under_whatever_address(lake: Lake) -> None:
     assert used == [("s1", 2), ("s5", 1)]  # the address of s3 is a parent's in the other roster: nobody's
 
 
+def test_a_word_that_nobody_knows_is_shown(lake: Lake) -> None:
+    words = lake.query("select source, vocabulary, word from intermediate.int_roster_unknown_word")
+    assert words == [("clever", "grade", "Year 2")]
+    assert lake.query("select * from marts.mart_unknown_word") == [(DISTRICT, "clever", "grade", None, None)]
+
+
 def test_records_of_each_roster_reconcile(lake: Lake) -> None:
     wrong = lake.query("select source, resource, measure, note from marts.mart_reconciliation where not is_reconciled")
     assert wrong == []

@@ -9,6 +9,10 @@ select
   student_number,
   school as school_id,
   {{ roster_word("grade", "grade") }} as grade,
+  grade as grade_word,
+  gender as gender_word,
+  race as race_word,
+  frl_status as economic_disadvantage_word,
   enrollments,
   is_deleted,
   deleted_at

@@ -4,5 +4,9 @@ select
   _source as source,
   id,
   studentUniqueId as student_unique_id,
-  cast(educationOrganizationId as varchar) as education_organization_id
+  cast(educationOrganizationId as varchar) as education_organization_id,
+  sex as gender_word,
+  limitedEnglishProficiency as english_learner_word,
+  races,
+  "economicDisadvantage" as economic_disadvantage_word
 from record

@@ -7,5 +7,8 @@ select
   cast(educationOrganizationId as varchar) as education_organization_id,
   email,
   loginId as login_id,
-  lastModifiedDate as date_last_modified
+  lastModifiedDate as date_last_modified,
+  sex as gender_word,
+  limitedEnglishProficiency as english_learner_word,
+  races
 from record

@@ -9,6 +9,7 @@ select
   entryDate as starts_on,
   exitWithdrawDate as ends_on,
   {{ roster_word("grade", "entryGradeLevel") }} as grade,
+  entryGradeLevel as grade_word,
   coalesce(primarySchool, false) as is_primary,
   is_deleted,
   deleted_at
