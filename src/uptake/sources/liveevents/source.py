@@ -187,7 +187,7 @@ def _values(text: str) -> list[tuple[Any, str]] | None:
             place = end
     except (ValueError, RecursionError):
         return None
-    return values
+    return values or None
 
 
 def _documents(text: Text) -> list[str] | None:
