@@ -7,11 +7,12 @@ TEST_WORKERS ?= 2
 # Some machines forbid byte-code files; without them every process compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test soak lint bench lock clean
 
 help:
 	@echo "make demo    simulated district, Airflow, dashboard on http://127.0.0.1:8501 (Ctrl-C ends it all)"
 	@echo "make test    the whole test suite, real browser included"
+	@echo "make soak    the simulated district under load, with kills and a full disk (two minutes)"
 	@echo "make lint    format, lint and type checks"
 	@echo "make bench   every speed figure beside its goal"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
@@ -31,6 +32,9 @@ demo: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+
+soak: .venv/ready
+	$(BIN)/python -m pytest -m soak tests/e2e/test_soak.py
 
 lint: .venv/ready
 	$(BIN)/ruff format --check .

@@ -393,7 +393,7 @@ class _YamlFile:
     def read(cls, path: Path, missing: str) -> _YamlFile:
         try:
             text = path.read_text(encoding="utf-8")
-            tree = yaml.compose(text, Loader=yaml.SafeLoader)
+            tree = yaml.compose(text, Loader=yaml.CSafeLoader)
         except FileNotFoundError as error:
             raise ConfigError(f"there is no file {path}", remedy=missing) from error
         except UnicodeDecodeError as error:
@@ -409,7 +409,7 @@ class _YamlFile:
         wrong = [file.explain(place, reason)[1] for place, reason in _impossible(tree, ())]
         if wrong:
             raise ConfigError("\n".join(wrong))
-        return replace(file, values=yaml.safe_load(text))
+        return replace(file, values=yaml.load(text, Loader=yaml.CSafeLoader))
 
     def explain(self, place: Place, reason: str) -> tuple[int, str]:
         """(line, what a person reads) for a place; the line is that of the nearest key that is there.

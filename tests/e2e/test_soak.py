@@ -17,6 +17,7 @@ from benchmarks.soak import DISK_FULL, KILLED, Plan, soak_on
 SECONDS = 6  # of load; the runs that it meets take longer
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_or_twice_and_readers_always_read(whole_way: WholeWay, tmp_path: Path) -> None:
     whole_way.project.operations.dispose()

@@ -17,7 +17,7 @@ from uptake.warehouse.publish import publish_latest, read_current
 from uptake.warehouse.snapshot import make_candidate
 
 LOOP = Path(__file__).parent / "publish_loop.py"
-KILLS = 12
+KILLS = 6
 
 
 def publish(project: Project) -> str:

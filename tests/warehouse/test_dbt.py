@@ -102,7 +102,7 @@ def test_a_second_build_finds_nothing_to_do(updated: Updated) -> None:
     assert lake.contents() == contents
 
 
-RANDOM_KILLS = 2
+RANDOM_KILLS = 1
 BUILD = """
 import sys
 from datetime import datetime, UTC
