@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 from asked_district import MORNING, AskedDistrict
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scripted_vendor import Asked, Reply, Vendor, token_reply
 
 from uptake.contracts import Batch, Window
 from uptake.credentials import Credential
 from uptake.errors import ContractError, PermanentError, TransientError
+from uptake.parsing import by_name, keys_only, parse_records
+from uptake.rows import RowReader
 from uptake.sources.base import Home
 from uptake.sources.canvas import RESOURCES as REST
-from uptake.sources.canvas_data_2 import _ALL, TABLES, CanvasData2, CanvasData2Settings
+from uptake.sources.canvas_data_2 import _ALL, TABLES, CanvasData2, CanvasData2Settings, _decoded, _parted, _with_place
 from uptake.sources.dap import Dap
 
 NOW = datetime(2026, 4, 14, 18, 0, tzinfo=UTC)
@@ -348,6 +352,40 @@ def test_a_probe_lists_the_tables(platform: Platform, tmp_path: Path) -> None:
         assert "web_logs" in canvas.resources
     with source(platform, tmp_path, web_logs=False) as canvas:
         assert "web_logs" not in canvas.resources
+
+
+# --- whatever is in a line ---------------------------------------------------------------------------------------
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64) | st.floats(allow_nan=False) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=6), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@st.composite
+def _line(draw: st.DrawFn) -> Any:
+    """A line of a table with something wrong in it, or nothing."""
+    value = {"user_id": 20, "url": "/courses/1", "workflow_state": "active", "context_type": "Course", "name": "x"}
+    line: Any = record("a", timestamp="2026-04-14T09:00:00Z", **value)
+    place = draw(st.sampled_from([line, line["meta"], line["key"], line["value"]]))
+    if draw(st.booleans()):
+        place[draw(st.sampled_from([*place, "id"]))] = draw(_JSON)
+    return draw(st.sampled_from([line, line, line, draw(_JSON)]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=st.sampled_from(list(TABLES)), pages=st.lists(st.lists(_line(), min_size=1, max_size=3), max_size=3))
+def test_every_line_is_a_row_a_reject_a_deletion_or_left_out(name: str, pages: list[list[Any]]) -> None:
+    table, read = TABLES[name], RowReader("rows")
+    contract = by_name(_ALL[name])
+    for page in pages:
+        block = "\n".join(map(json.dumps, page)).encode()
+        kept, gone, left_out = _parted(_decoded(block, read), table)
+        batch = parse_records(contract, _with_place(kept, "x.example") if name == "web_logs" else kept)
+        assert batch.pulled + len(gone) + left_out == len(page)
+        assert not batch.unknown
+        parse_records(keys_only(contract), gone)
 
 
 # --- through the whole door --------------------------------------------------------------------------------------
