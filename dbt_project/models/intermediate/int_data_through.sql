@@ -37,14 +37,20 @@ by_pull as (
 
 by_report as (
 
+  -- A lesson has a date and no time, and is not moved by a zone.
   select
     file.source,
     file.resource,
     (select count(*) = 0 from by_pull where is_usage) as is_usage,
-    max({{ local_date("file.event_max", "district.time_zone") }}) as data_complete_through
+    max(
+      case
+        when file.resource = 'lessons' then {{ local_date("file.event_max", "'UTC'") }}
+        else {{ local_date("file.event_max", "district.time_zone") }}
+      end
+    ) as data_complete_through
   from {{ source("ops", "landed_file") }} as file
   cross join {{ source("config", "district") }} as district
-  where file.resource = 'app_usage'
+  where file.resource in ('app_usage', 'lessons')
     and file.event_max is not null
     and file.superseded_at is null
   group by file.source, file.resource
