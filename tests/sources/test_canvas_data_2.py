@@ -345,13 +345,18 @@ def test_a_failed_job_is_tried_again_later(platform: Platform, tmp_path: Path) -
         pulled(canvas, "courses")
 
 
-def test_a_probe_lists_the_tables(platform: Platform, tmp_path: Path) -> None:
+def test_a_probe_lists_the_tables_and_looks_for_the_web_log(platform: Platform, tmp_path: Path) -> None:
     platform.vendor.on("/dap/query/canvas/table", Reply({"tables": ["courses", "users"]}))
+    platform.vendor.on("/dap/query/canvas_logs/table", Reply({"tables": []}))
+    with source(platform, tmp_path) as canvas, pytest.raises(PermanentError, match="no web log") as caught:
+        canvas.probe()
+    assert "`web_logs: false`" in caught.value.remedy
+    with source(platform, tmp_path, web_logs=False) as canvas:
+        assert "has 2 tables" in canvas.probe()
+        assert "web_logs" not in canvas.resources
+    platform.vendor.on("/dap/query/canvas_logs/table", Reply({"tables": ["web_logs"]}))
     with source(platform, tmp_path) as canvas:
         assert "has 2 tables" in canvas.probe()
-        assert "web_logs" in canvas.resources
-    with source(platform, tmp_path, web_logs=False) as canvas:
-        assert "web_logs" not in canvas.resources
 
 
 # --- whatever is in a line ---------------------------------------------------------------------------------------

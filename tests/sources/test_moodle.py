@@ -272,6 +272,18 @@ def test_a_probe_says_the_version_and_a_redirect_is_not_followed_with_the_token(
     assert "with https" in caught.value.remedy
 
 
+def test_a_probe_names_the_functions_that_the_service_lacks(site: Site) -> None:
+    functions = ["core_webservice_get_site_info", "core_course_get_courses", "mod_assign_get_assignments"]
+    site.on("core_webservice_get_site_info", {"functions": [{"name": name, "version": "1"} for name in functions]})
+    with source(site) as moodle, pytest.raises(PermanentError) as caught:
+        moodle.probe()
+    assert "has no core_enrol_get_enrolled_users, gradereport_user_get_grade_items" in caught.value.message
+    functions += ["core_enrol_get_enrolled_users", "gradereport_user_get_grade_items"]
+    site.on("core_webservice_get_site_info", {"functions": [{"name": name, "version": "1"} for name in functions]})
+    with source(site) as moodle:
+        assert "version unknown" in moodle.probe()
+
+
 def test_a_connection_without_token_is_a_matter_of_configuration(site: Site) -> None:
     settings = MoodleSettings.model_validate(
         {"name": "lms", "kind": "moodle", "connection": "c", "url": site.vendor.url}

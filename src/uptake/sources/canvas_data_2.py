@@ -26,7 +26,7 @@ from pydantic import Field as Key
 
 from uptake.contracts import TIMESTAMP, Batch, Field, Resource, Window
 from uptake.credentials import Credential
-from uptake.errors import TransientError, UptakeError
+from uptake.errors import PermanentError, TransientError, UptakeError
 from uptake.parsing import by_name, keys_only, parse_records
 from uptake.rows import RowReader, Rows
 from uptake.sources.api import ApiSettings, ApiSource
@@ -217,6 +217,12 @@ class CanvasData2(ApiSource):
 
     def probe(self) -> str:
         found = self._dap.tables("canvas", is_probe=True)
+        log = TABLES["web_logs"]
+        if self._settings.web_logs and log.name not in self._dap.tables(log.namespace, is_probe=True):
+            raise PermanentError(
+                "the account has no web log in Canvas Data 2",
+                remedy="ask Instructure to turn it on, or leave it out (`web_logs: false`).",
+            )
         host = httpx.URL(self._base).host
         return f"Canvas Data 2 at {host} answers and takes the credential; it has {len(found)} tables."
 

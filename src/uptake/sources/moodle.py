@@ -195,6 +195,9 @@ RESOURCES: dict[str, Resource] = {
     )
 }
 
+_COURSES, _MEMBERS = "core_course_get_courses", "core_enrol_get_enrolled_users"
+_ASSIGNMENTS, _GRADES = "mod_assign_get_assignments", "gradereport_user_get_grade_items"
+_ASKED = frozenset({_COURSES, _MEMBERS, _ASSIGNMENTS, _GRADES})
 _USER_FIELDS = "id,username,idnumber,email,firstaccess,lastaccess"
 _MEMBER_FIELDS = "id,roles,lastcourseaccess"
 _OLD_MEMBER_FIELDS = "id,roles"  # an old version refuses the name of the last
@@ -247,10 +250,19 @@ class Moodle(ApiSource):
             yield Batch(resource.schema.empty_table(), note=" ".join(unseen))
 
     def probe(self) -> str:
-        site = self._ask("core_webservice_get_site_info", {}, is_probe=True)
-        release = site.get("release") if isinstance(site, dict) else None
+        """Also whether the token's service has every function that is asked; Moodle lists them."""
+        answer = self._ask("core_webservice_get_site_info", {}, is_probe=True)
+        site = answer if isinstance(answer, dict) else {}
+        functions = site.get("functions")
+        if isinstance(functions, list):
+            missing = _ASKED - {str(each.get("name")) for each in functions if isinstance(each, dict)}
+            if missing:
+                raise PermanentError(
+                    f"the service of connection {self._connection!r} has no {', '.join(sorted(missing))}",
+                    remedy="add these functions to the token's external service in Moodle.",
+                )
         host = httpx.URL(self._base).host
-        return f"Moodle at {host} answers and takes the token; it is version {release or 'unknown'}."
+        return f"Moodle at {host} answers and takes the token; it is version {site.get('release') or 'unknown'}."
 
     # --- questions -----------------------------------------------------------------------------------------------
 
@@ -275,7 +287,7 @@ class Moodle(ApiSource):
                 yield from self._of_each_course(self._grade_pages, unseen)
 
     def _course_page(self) -> Page:
-        rows = _list(self._ask("core_course_get_courses", {}), "core_course_get_courses")
+        rows = _list(self._ask(_COURSES, {}), _COURSES)
         rows = [row for row in rows if _id_of(row) != _SITE_COURSE]
         self._courses = [found for row in rows if (found := _id_of(row)) is not None]
         return Page(rows)
@@ -328,14 +340,14 @@ class Moodle(ApiSource):
         The limits count the rows that Moodle reads, and not only those that the token's user may see. So a page may be
         short anywhere, the walk goes on by what came, which may bring some of it again, and ends at an empty page.
         """
-        function, start = "core_enrol_get_enrolled_users", 0
+        start = 0
         seen: set[int | None] = {_GUEST}
         while True:
             options = {"userfields": fields, "limitfrom": start, "limitnumber": self._page_size, "sortby": "id"}
             asked: dict[str, Any] = {"courseid": course}
             for number, (name, value) in enumerate(options.items()):
                 asked |= {f"options[{number}][name]": name, f"options[{number}][value]": value}
-            rows = _list(self._ask(function, asked), function)
+            rows = _list(self._ask(_MEMBERS, asked), _MEMBERS)
             if not rows:
                 return
             fresh = [row for row in rows if _id_of(row) not in seen]
@@ -344,28 +356,25 @@ class Moodle(ApiSource):
             start += len(rows)
 
     def _assignment_pages(self, unseen: list[str]) -> Iterator[Page]:
-        function, hidden = "mod_assign_get_assignments", 0
+        hidden = 0
         ids = self._course_ids()
         for start in range(0, len(ids), _COURSES_AT_ONCE):
             courses = enumerate(ids[start : start + _COURSES_AT_ONCE])
             asked: dict[str, Any] = {f"courseids[{number}]": course for number, course in courses}
-            answer = self._ask(function, asked | {"includenotenrolledcourses": 1})
-            hidden += len(_list(answer, function, "warnings"))
-            for course in _list(answer, function, "courses"):
-                yield Page(_list(course, function, "assignments"))
+            answer = self._ask(_ASSIGNMENTS, asked | {"includenotenrolledcourses": 1})
+            hidden += len(_list(answer, _ASSIGNMENTS, "warnings"))
+            for course in _list(answer, _ASSIGNMENTS, "courses"):
+                yield Page(_list(course, _ASSIGNMENTS, "assignments"))
         if hidden:
             unseen.append(f"Moodle kept back the assignments of {hidden} courses or activities from the token's user.")
 
     def _grade_pages(self, course: int) -> Iterator[Page]:
-        function = "gradereport_user_get_grade_items"
-        for person in _list(self._ask(function, {"courseid": course}), function, "usergrades"):
+        for person in _list(self._ask(_GRADES, {"courseid": course}), _GRADES, "usergrades"):
             who = person.get("userid") if isinstance(person, dict) else None
             if who == _GUEST:
                 continue
             put_in = {"course_id": course, "user_id": who}
-            yield Page(
-                [row | put_in if isinstance(row, dict) else row for row in _list(person, function, "gradeitems")]
-            )
+            yield Page([row | put_in if isinstance(row, dict) else row for row in _list(person, _GRADES, "gradeitems")])
 
 
 class _UnknownField(PermanentError):
