@@ -25,6 +25,7 @@ def test_every_register_that_the_office_keeps_has_a_template() -> None:
         "device_incidents",
         "devices",
         "helpdesk_tickets",
+        "identity_links",
         "invoices",
         "privacy_agreements",
         "surveys",

@@ -7,6 +7,23 @@
   end
 {%- endmacro %}
 
+{#- Query: identifier_kind, identifier, the person and is_deleted, of every identifier that records of rosters have. -#}
+{% macro identifiers_of(records, person) -%}
+  {%- for identifier_kind, column in [
+    ("sis_user", "sis_id"), ("email", "email"), ("username", "username"), ("sis_number", "sis_number")
+  ] %}
+  select '{{ identifier_kind }}' as identifier_kind, {{ column }} as identifier, {{ person }}, is_deleted
+  from {{ records }}
+  where {{ column }} is not null
+
+  union all
+  {%- endfor %}
+
+  select account_kind, record_key, {{ person }}, is_deleted
+  from {{ records }}
+  where account_kind is not null
+{%- endmacro %}
+
 {#-
   Common table expressions of a `with recursive`: <name>_member (member_key, group_key), everything that hangs together by the
   links of a relation, through however many others. Members without a link have no row. What hangs together must be little (the

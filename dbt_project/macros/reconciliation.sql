@@ -72,6 +72,7 @@
     ("registers", "surveys", "answer_id", "stg_registers__surveys", "answer_id"),
     ("registers", "devices", "asset_tag", "stg_registers__devices", "asset_tag"),
     ("registers", "device_incidents", "incident_id", "stg_registers__device_incidents", "incident_id"),
+    ("registers", "identity_links", "link_id", "stg_registers__identity_links", "link_id"),
     ("registers", "privacy_agreements", "agreement_id", "stg_registers__privacy_agreements", "agreement_id"),
     ("learnplatform", "products", "lp_id", "stg_learnplatform__products", "lp_id"),
     ("learnplatform", "districts", "district_id", "stg_learnplatform__districts", "district_id"),

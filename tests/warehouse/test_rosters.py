@@ -109,6 +109,14 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     land_clever(made)
     land_edfi(made)
     made.land(
+        "registers",
+        "identity_links",
+        [
+            {"link_id": "L1", "sis_id": "s4", "other_email": "nick@mail"},
+            {"link_id": "L2", "sis_id": "s6", "other_sis_id": "again"},
+        ],
+    )
+    made.land(
         "umbrella",
         "activity",
         [
@@ -116,26 +124,26 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
             request("2026-03-02T15:05:00", "alias@mail"),
             request("2026-03-02T15:00:00", "s5@mail"),
             request("2026-03-02T15:00:00", "s3@mail"),
+            request("2026-03-02T15:00:00", "nick@mail"),
         ],
     )
     build_warehouse(made.project, DISTRICT)
     return made
 
 
-OWN = "student_key in ('s1', 's2', 's3', 's4', 's5', 's6', 'moved', 'again')"
+OWN = "student_key in ('s1', 's2', 's3', 's4', 's5', 's6', 'moved')"
 
 
 def test_each_person_is_there_once(lake: Lake) -> None:
     students = lake.query(f"select student_key, grade, school_key, is_enrolled from marts.dim_student where {OWN}")
     assert sorted(students) == [
-        ("again", "KG", "700", True),
         ("moved", "04", "700", True),
         ("s1", "03", "north", True),
         ("s2", "04", "south", True),
         ("s3", "03", "north", True),
         ("s4", "04", "south", True),
         ("s5", "KG", "k2", True),
-        ("s6", None, "k2", False),
+        ("s6", "KG", "700", True),
     ]
     assert lake.query("select staff_key, role from marts.dim_staff") == [("t1", "teacher")]
 
@@ -149,11 +157,11 @@ def test_how_they_were_found_is_told(lake: Lake) -> None:
         ("c1", "s1", "sis_id"),
         ("c2", "s2", "email"),
         ("c5", "s5", "one_roster"),
-        ("c6", "s6", "one_roster"),
+        ("c6", "s6", "crosswalk"),
         ("cg", "cg", "one_roster"),
         ("ct", "t1", "email"),
         ("moved", "moved", "sis_id"),
-        ("again", "again", "one_roster"),
+        ("again", "s6", "crosswalk"),
         ("moved", "moved", "sis_id"),
     ]
 
@@ -198,7 +206,7 @@ def test_what_the_first_roster_does_not_say_the_next_one_does(lake: Lake) -> Non
 
 def test_use_is_the_persons_under_whatever_address(lake: Lake) -> None:
     used = lake.query("select student_key, events from marts.fct_student_tool_day order by 1")
-    assert used == [("s1", 2), ("s5", 1)]  # the address of s3 is a parent's in the other roster: nobody's
+    assert used == [("s1", 2), ("s4", 1), ("s5", 1)]  # the address of s3 is a parent's in the other roster: nobody's
 
 
 def test_a_word_that_nobody_knows_is_shown(lake: Lake) -> None:

@@ -1,5 +1,5 @@
 -- Accounts of learning platforms, and the person behind each: the SIS id that the platform holds comes first, the e-mail only
--- where there is no such person. A platform is one select here, and nothing else is needed to know its people.
+-- where there is no such person, and the district's own list last. A platform is one select here, and nothing else is needed to know its people.
 with account as (
 
   select source, 'canvas_user' as identifier_kind, id as identifier, sis_user_id as sis_id, login_id as email
@@ -47,13 +47,16 @@ select
   account.source,
   account.identifier_kind,
   account.identifier,
-  coalesce(by_sis_id.person_key, by_email.person_key) as person_key,
+  coalesce(by_sis_id.person_key, by_email.person_key, linked.person_key) as person_key,
   case
     when by_sis_id.person_key is not null then 'sis_id'
     when by_email.person_key is not null then 'email'
+    when linked.person_key is not null then 'crosswalk'
     when by_email.email is not null then 'ambiguous'
     else 'unknown'
   end as linked_by
 from account
 left join sis_user as by_sis_id on by_sis_id.sis_id = account.sis_id
 left join address as by_email on by_email.email = account.email
+left join {{ ref("int_linked_identifier") }} as linked
+  on linked.identifier_kind = account.identifier_kind and linked.identifier = account.identifier

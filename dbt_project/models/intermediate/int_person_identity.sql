@@ -2,33 +2,7 @@
 -- one of them is still on the roster and the other has left.
 with identified as (
 
-  select 'sis_user' as identifier_kind, sis_id as identifier, person_key, is_deleted
-  from {{ ref("int_person_record") }}
-  where sis_id is not null
-
-  union all
-
-  select 'email', email, person_key, is_deleted
-  from {{ ref("int_person_record") }}
-  where email is not null
-
-  union all
-
-  select 'username', username, person_key, is_deleted
-  from {{ ref("int_person_record") }}
-  where username is not null
-
-  union all
-
-  select 'sis_number', sis_number, person_key, is_deleted
-  from {{ ref("int_person_record") }}
-  where sis_number is not null
-
-  union all
-
-  select account_kind, record_key, person_key, is_deleted
-  from {{ ref("int_person_record") }}
-  where account_kind is not null
+  {{ identifiers_of(ref("int_person_record"), "person_key") }}
 
   union all
 
@@ -38,11 +12,23 @@ with identified as (
 
 ),
 
-identity as (
+known as (
 
   select identifier_kind, identifier, {{ the_one("person_key", "not is_deleted") }} as person_key
   from identified
   group by identifier_kind, identifier
+
+),
+
+-- The district's own list comes last: it names whom nothing else does.
+identity as (
+
+  select
+    identifier_kind,
+    identifier,
+    coalesce(known.person_key, linked.person_key) as person_key
+  from known
+  full join {{ ref("int_linked_identifier") }} as linked using (identifier_kind, identifier)
 
 )
 

@@ -84,15 +84,39 @@ by_address as (
 
 ),
 
+-- What the district's own list says, of people whom it can name: it may join whom nothing else does, two of one roster too.
+link_person as (
+
+  select link.link_id, {{ the_one("record.address_person", "not record.is_deleted") }} as address_person
+  from {{ ref("int_identity_link") }} as link
+  inner join ({{ identifiers_of("by_address", "address_person") }}) as record
+    on record.identifier_kind = link.identifier_kind and record.identifier = link.identifier
+  group by link.link_id, link.identifier_kind, link.identifier
+
+),
+
+crosswalk_link as (
+
+  select distinct link_person.address_person, other.address_person as other_person
+  from link_person
+  inner join link_person as other
+    on other.link_id = link_person.link_id and other.address_person > link_person.address_person
+
+),
+
+{{ connected("crosswalk", "crosswalk_link", "address_person", "other_person") }},
+
 placed as (
 
   select
     by_address.*,
-    by_address.address_person as person_group,
+    coalesce(crosswalk_member.group_key, by_address.address_person) as person_group,
+    crosswalk_member.group_key is not null as is_linked_by_crosswalk,
     known.position,
     min(by_address.source) over (partition by by_address.sis_person) as first_source,
     max(by_address.source) over (partition by by_address.sis_person) as last_source
   from by_address
+  left join crosswalk_member on crosswalk_member.member_key = by_address.address_person
   left join {{ source("config", "source") }} as known on known.source = by_address.source
 
 )
@@ -112,6 +136,7 @@ select
   case
     when first_source <> last_source then 'sis_id'
     when is_linked_by_address then 'email'
+    when is_linked_by_crosswalk then 'crosswalk'
     when is_doubtful then 'ambiguous'
     else 'one_roster'
   end as linked_by,
