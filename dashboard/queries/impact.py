@@ -32,10 +32,10 @@ def answers(reader: Reader, *, plan_hash: str) -> pd.DataFrame:
     return reader.frame(
         """
         select study.outcome, study.verdict, study.sentence, study.essa, study.run_at, study.data_version,
-               study.code_version, main.percentile_points, main.g, main.g_low, main.g_high,
+               study.code_version, main.percentile_points, main.effect, main.g, main.g_low, main.g_high,
                main.probability_above_zero, main.probability_meaningful, main.students_with, main.students_without,
                coalesce(moves.is_higher_better, true) as is_higher_better, moves.wild_p, moves.without_one_site_low,
-               moves.without_one_site_high, moves.sd, moves.robustness_value, moves.as_strong_as,
+               moves.without_one_site_high, moves.robustness_value, moves.as_strong_as,
                moves.effect_if_unseen_as_strong, moves.notes
         from mart_study as study
         left join mart_study_estimate as main

@@ -427,15 +427,16 @@ def _sensitivity(context: Context, estimates: pd.DataFrame, answer: pd.Series) -
     rows = rows.assign(way=[names.get(row.role, _way(row.estimate)) for row in rows.itertuples()], why=_why(rows))
     table(context, PAGE, "impact", rows, _estimate_columns(answer, "way", "Way", "p", "p"))
     lines = []
-    if not words.is_missing(answer["without_one_site_low"]) and answer["sd"]:
-        sign = 1 if answer["is_higher_better"] else -1
-        ends = (answer["without_one_site_low"], answer["without_one_site_high"])
-        low, high = sorted(_points(sign * end / answer["sd"]) for end in ends)
+    if not words.is_missing(answer["without_one_site_low"]) and answer["effect"]:
+        # On the scale of the effect's own size, which for shares is not that of their standard deviation.
+        size = (1 if answer["is_higher_better"] else -1) * answer["g"] / answer["effect"]
+        low, high = sorted(_points(size * answer[end]) for end in ("without_one_site_low", "without_one_site_high"))
         lines.append(
             f"With any one school left out, the difference lies between {_signed(low)} and {_signed(high)} points."
         )
     if not words.is_missing(answer["wild_p"]):
-        lines.append(f"A second test made for few groups (wild bootstrap) gives p {answer['wild_p']:.3f}.")
+        p = "under 0.001" if answer["wild_p"] < 0.001 else f"{answer['wild_p']:.3f}"
+        lines.append(f"A second test made for few groups (wild bootstrap) gives p {p}.")
     if not words.is_missing(answer["robustness_value"]):
         lines.append(
             "Something that nobody measured could undo the result if it explained at least "

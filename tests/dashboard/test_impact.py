@@ -92,6 +92,7 @@ def test_numbers_are_those_of_the_study(look: Visit) -> None:
     }
     assert "95% interval +2.0 to +10.6" in said(app)
     assert "With any one school left out, the difference lies between +3.0 and +7.9 points." in said(app)
+    assert "gives p under 0.001." in said(app)
 
 
 def test_finance_has_no_such_page(published: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from studies import plan, world
+from studies import plan, table, world
 
 from uptake.errors import ContractError
 from uptake.evidence.data import is_one_of, read_columns, read_table
@@ -69,3 +70,63 @@ def test_population_and_sums_of_columns():
     assert found.main.mean_comparison == pytest.approx(
         frame.loc[inside & frame["other"].notna() & (frame["arm"] == 0), "score"].mean() + 1
     )
+
+
+GIVEN = b"arm,score,baseline\n" + b"".join(b"%d,%d,%d\n" % (row % 2, row % 7, row % 5) for row in range(60))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b"", "not a sound CSV file: Empty"),
+        ("a.csv", b"arm,score,baseline\n", "no rows"),
+        ("a.csv", b"arm,score,baseline\n1,Ann Other\n", "Expected 3 columns, got 2 To mend"),
+        ("a.csv", GIVEN.replace(b",", b";"), "no column arm, baseline, score"),
+        ("a.csv", GIVEN.replace(b"baseline", b"sch\xfcler", 1), "not in UTF-8"),
+        ("a.csv", b"arm,score,score,baseline\n1,2,3,4\n", "more than one column score"),
+        ("a.csv", GIVEN.replace(b"1,3,3\n", b"1,\xfc,3\n"), "column score of a.csv holds bytes"),
+        ("a.csv", GIVEN.replace(b"1,3,3\n", b"1,absent,3\n", 1), "1 of 60 known values are no number, .* row 4 "),
+        ("a.csv", GIVEN.replace(b"1,3,3\n", b"1,3,absent\n", 1), "column baseline is text .* in row 4 To mend"),
+        ("a.csv", GIVEN.replace(b"1,3,3\n", b"1,inf,3\n", 1), "column score is infinite in 1 row"),
+        ("a.parquet", GIVEN, "not a sound Parquet file"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_is_refused_in_words(tmp_path: Path, name: str, content: bytes, message: str):
+    file = tmp_path / name
+    file.write_bytes(content)
+    chosen = plan(baseline=["baseline"])
+    with pytest.raises(ContractError, match=message) as caught:
+        run_study(chosen, read_table(chosen, file))
+    assert "Ann Other" not in str(caught.value), "no value of a row is told"
+
+
+def test_columns_with_another_separator_are_recognised(tmp_path: Path):
+    file = tmp_path / "a.csv"
+    file.write_bytes(GIVEN.replace(b",", b";"))
+    with pytest.raises(ContractError, match="apart by ';': save it with commas"):
+        read_table(plan(), file)
+
+
+def test_a_condition_on_words_asks_for_numbers_in_words(files: dict[str, Path]):
+    chosen = plan(population=[{"column": "name", "at_least": 3}], treatment={"column": "arm", "treated": "tool"})
+    with pytest.raises(ContractError, match="column name is text where a number is needed"):
+        run_study(chosen, read_table(chosen, files["csv"]))
+
+
+def test_yes_and_no_of_yaml_are_explained():
+    frame = world(by_school=False)
+    frame["arm"] = np.where(frame["arm"] == 1, "yes", "no")
+    with pytest.raises(ContractError, match="put quotes round them"):
+        run_study(plan(treatment={"column": "arm", "treated": True, "comparison": False}), table(frame))
+
+
+def test_decimals_of_parquet_are_numbers(tmp_path: Path):
+    frame = world(by_school=False)
+    exact = frame.assign(score=[Decimal(f"{value:.3f}") for value in frame["score"]])
+    exact.to_parquet(tmp_path / "a.parquet")
+    assert read_table(plan(), tmp_path / "a.parquet").frame["score"].dtype == "float64"
+
+
+def test_a_subgroup_of_many_values_is_refused():
+    with pytest.raises(ContractError, match="subgroup baseline has 1,800 values"):
+        run_study(plan(subgroups=["baseline"]), table(world()))

@@ -10,6 +10,7 @@ from statsmodels.sandbox.regression.gmm import IV2SLS
 from studies import plan, table, world
 
 from uptake.errors import ContractError, PermanentError
+from uptake.evidence.inference import cox_index
 from uptake.evidence.run import OutcomeResult, run_study
 
 
@@ -67,6 +68,26 @@ def test_effect_on_users_is_two_stage_least_squares():
     assert next(gate for gate in found.gates if gate.name == "instrument").status == "passed"
 
 
+def test_unknown_use_takes_nobody_out_of_the_arm_they_were_assigned_to():
+    frame = world(by_school=False, effect=0.3, seed=2)
+    frame["used"] = frame["arm"].where(frame.index % 4 > 0)
+    frame["days"] = (frame["arm"] * (1 + frame.index % 9)).where(frame["arm"] == 1)
+    whole = result(frame)
+    found = result(frame, treatment={"column": "arm", "received": "used", "dose": "days"})
+    assert found.main == whole.main, "use is looked at after the start: it decides nothing of who is compared"
+    assert next(gate for gate in found.gates if gate.name == "attrition").figure == 0
+    known = frame[frame["used"].notna()]
+    assert found.on_users.effect == pytest.approx(known.groupby("arm")["score"].mean().diff().iloc[-1])
+    assert sum(part.n for part in found.dose) == whole.main.n_treated
+
+
+def test_an_offer_that_moved_use_by_rounding_only_tells_nothing_of_users():
+    frame = world(by_school=False, seed=3).assign(used=0.1)
+    found = result(frame, treatment={"column": "arm", "received": "used"}, covariates=["baseline"])
+    assert found.on_users is None
+    assert "nothing can be said" in next(gate for gate in found.gates if gate.name == "instrument").meaning
+
+
 def test_an_offer_that_moved_nobody_sets_no_bound():
     frame = world(by_school=False, seed=3)
     frame["used"] = np.random.default_rng(3).integers(0, 2, len(frame))
@@ -101,8 +122,41 @@ def test_paths_that_part_before_the_start_are_told():
 def test_who_changes_arms_between_terms_is_refused():
     frame = panel()
     frame.loc[frame["term"] == "T3", "arm"] = 1
-    with pytest.raises(PermanentError, match="change arms"):
+    with pytest.raises(PermanentError, match="change arms") as caught:
         result(frame, **TERMS)
+    assert "one study for each start" in str(caught.value), "some had it from the first term, some from the last"
+    frame["arm"] = ((frame["school"] % 2 == 1) & (frame["term"] == "T3")).astype(int)
+    with pytest.raises(PermanentError, match="change arms between terms To mend it: the treatment column must say who"):
+        result(frame, **TERMS)
+
+
+def test_students_seen_on_one_side_of_the_start_are_not_counted():
+    frame = panel()
+    gone = frame["unit"].mod(3).eq(0) & frame["term"].eq("T3")
+    frame.loc[gone & frame["arm"].eq(1), "score"] = np.nan
+    frame.loc[frame["unit"].mod(3).eq(0) & frame["arm"].eq(1), "score"] += 2  # the baseline is of those who stayed
+    found = result(frame, **TERMS)
+    stayed = frame[~(frame["unit"].mod(3).eq(0) & frame["arm"].eq(1))]
+    assert found.main.effect == pytest.approx(result(stayed, **TERMS).main.effect)
+    assert found.main.n_treated == 400 and found.main.n_comparison == 600
+    assert found.flow[-1]["step"] == "seen before and after" and found.flow[-1]["treated"] == 1200
+    assert found.balance == result(stayed, **TERMS).balance
+    frame.loc[frame["term"].eq("T3") & frame["arm"].eq(1), "score"] = np.nan
+    with pytest.raises(PermanentError, match="seen both before the start and after"):
+        result(frame, **TERMS)
+
+
+def test_without_a_key_a_student_of_two_later_terms_is_counted_once():
+    keyless = TERMS | {"unit": None, "period": {"column": "term", "before": ["T1"], "after": ["T2", "T3"]}}
+    assert (result(panel(), **keyless).main.n_treated, result(panel(), **keyless).main.n_comparison) == (600, 600)
+
+
+def test_terms_that_are_not_there_and_students_who_are_there_twice_are_refused():
+    frame = panel()
+    with pytest.raises(ContractError, match="column term has no row with T0, T9"):
+        result(frame, **TERMS | {"period": {"column": "term", "before": ["T0", "T1"], "after": ["T9"]}})
+    with pytest.raises(ContractError, match="repeats itself within a term"):
+        result(pd.concat([frame, frame.iloc[:1]]), **TERMS)
 
 
 def test_matching_mends_what_a_plain_comparison_gets_wrong():
@@ -142,6 +196,44 @@ def test_binary_outcome_gets_a_cox_index():
     odds = np.log(share[1] / (1 - share[1])) - np.log(share[0] / (1 - share[0]))
     assert found.g == pytest.approx(odds / 1.65, rel=1e-3)
     assert found.g_low < found.g < found.g_high
+
+
+def test_a_rare_outcome_has_a_verdict_though_its_interval_reaches_below_nobody():
+    """1 of 100 with the tool, 10 of 100 without: the interval of the shares ends below 0, where no logit is."""
+    frame = world(schools=40, students=20, by_school=False, seed=3)
+    place = frame.groupby("arm").cumcount()
+    size = frame.groupby("arm")["arm"].transform("size")
+    frame["suspended"] = (place < size * np.where(frame["arm"] == 1, 0.004, 0.10)).astype(int)
+    rare = {"name": "suspensions", "columns": ["suspended"], "kind": "binary", "higher_is_better": False}
+    found = result(frame, outcomes=[rare], covariates=["baseline"], site="school").main
+    without = frame.loc[frame["arm"] == 0, "suspended"].mean()
+    assert found.low < -without, "the interval alone would have a share below nil"
+    assert found.g == pytest.approx(cox_index(found.mean_comparison + found.effect, without, len(frame)))
+    assert found.g_low == pytest.approx(cox_index(0.5 / found.n_treated, without, len(frame)))
+    assert found.g_low < found.g < found.g_high < 0
+    verdict = result(frame, outcomes=[rare], covariates=["baseline"], site="school").verdict
+    assert verdict.kind in ("effect", "effect_of_unclear_size")
+
+
+@pytest.mark.parametrize("design", ["randomised", "regression", "matched"])
+def test_rounding_is_no_evidence(design: str):
+    """An outcome that its covariate tells to the last digit, or that never varies, has no spread and no effect."""
+    frame = world(by_school=False, seed=4)
+    plain = {"design": design, "baseline": ["baseline"], "cluster": "school"}
+    for copied, why in ((frame["baseline"] / 3 + 7, "last digit"), (0.1 + 0.2, "the same value")):
+        found = result(frame.assign(score=copied), **plain)
+        assert found.main.effect is None and why in found.verdict.sentence
+        assert found.verdict.kind == "not_enough_evidence" and found.verdict.tier is None
+        assert next(gate for gate in found.gates if gate.name == "clusters").status == "not_applicable"
+
+
+def test_another_way_has_its_own_students():
+    frame = world(by_school=False, selection=0.8, seed=5)
+    found = result(frame, design="matched", baseline=["baseline"], site="school")
+    naive, weighted = found.sensitivity.naive, found.sensitivity.others[0]
+    assert weighted.name == "weighting by propensity"
+    assert naive.n_treated == weighted.n_treated == frame["arm"].sum() > found.main.n_treated
+    assert naive.n_comparison == (1 - frame["arm"]).sum() > found.main.n_comparison
 
 
 def test_scores_of_several_grades_are_put_on_one_scale():

@@ -65,6 +65,18 @@ def test_what_does_not_fit_together_is_refused(changes: dict, message: str):
         plan(**changes)
 
 
+def test_a_plan_that_contradicts_itself_is_refused(tmp_path: Path):
+    file = tmp_path / "plan.yaml"
+    given = plan().model_dump(mode="json")
+    file.write_text(json.dumps(given | {"treatment": {"column": "arm", "treated": 1, "comparison": "1"}}))
+    with pytest.raises(ConfigError, match="treated and comparison are the same"):
+        read_plan(file)
+    terms = {"column": "term", "before": ["T1", "T2"], "after": ["T2"]}
+    file.write_text(json.dumps(given | {"design": "difference_in_differences", "period": terms}))
+    with pytest.raises(ConfigError, match="both before and after"):
+        read_plan(file)
+
+
 def test_a_wrong_file_names_the_key(tmp_path: Path):
     file = tmp_path / "plan.yaml"
     file.write_text("question: Does it help anybody?\ntool: x\ndesign: randomized\n")

@@ -50,6 +50,7 @@ def test_html_holds_plan_verdict_and_every_figure(study: RecordedStudy):
         assert f"{estimate.effect:+.4g}" in page
     assert page.count("<circle") == 5 + len(one.subgroups)
     assert "description" in page
+    assert "caliper: 0.2" in page and "seed" in page, "what was left at its default was chosen too"
 
 
 def test_pdf_holds_the_same_and_the_same_study_gives_the_same_file(study: RecordedStudy):

@@ -38,3 +38,17 @@ def test_the_newest_run_of_each_study_of_the_district(operations_url: str):
     gates = found["study_gate"].to_pylist()
     assert [row["gate"] for row in gates] == [gate.name for gate in newest.outcomes[0].gates]
     assert study_tables(engine, "elsewhere")["study"].num_rows == 0
+
+
+def test_those_whom_a_match_leaves_out_cannot_be_worked_out(operations_url: str):
+    engine = open_engine(operations_url)
+    chosen = plan(design="matched", baseline=["baseline"], site="school", marts=MARTS | {"district": "cedar"})
+    frame = world(by_school=False, selection=0.8)
+    newest = run_study(chosen, table(frame))
+    store.keep(engine, store.record(engine, chosen), newest)
+    naive = newest.outcomes[0].sensitivity.naive
+    assert naive.n_treated > newest.outcomes[0].main.n_treated, "some have no match"
+    estimates = {row["role"]: row for row in study_tables(engine, "cedar")["study_estimate"].to_pylist()}
+    assert estimates["main"]["students_with"] == newest.outcomes[0].main.n_treated
+    assert estimates["naive"]["students_with"] is estimates["naive"]["students_without"] is None
+    assert estimates["naive"]["effect"] == naive.effect

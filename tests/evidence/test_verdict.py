@@ -112,7 +112,9 @@ def test_an_outcome_of_which_less_is_better_turns_the_verdict_round():
     frame = world(effect=0.6, seed=7)
     frame["score"] = -frame["score"]
     fewer = {"name": "days absent", "columns": ["score"], "higher_is_better": False}
-    assert result(frame, outcomes=[fewer]).verdict.kind == "effect"
+    found = result(frame, outcomes=[fewer]).verdict
+    assert found.kind == "effect"
+    assert found.sentence.startswith("Numbers lowers days absent: by +") and "above nil is better" in found.sentence
     assert result(world(effect=0.6, seed=7), outcomes=[fewer]).verdict.kind == "harmful"
 
 

@@ -43,15 +43,13 @@ def plan_command(
     """
     from uptake.errors import ContractError
     from uptake.evidence import store
-    from uptake.evidence.data import read_columns
+    from uptake.evidence.data import check_columns
     from uptake.evidence.plan import read_plan
 
     with _exits():
         plan = read_plan(file)
         if table is not None:
-            missing = sorted({*plan.columns, *plan.outcome_columns} - set(read_columns(table)))
-            if missing:
-                raise ContractError(f"{table.name} has no column {', '.join(missing)}", remedy="mend the plan.")
+            check_columns(plan, table)
         project = _project(config)
         if plan.marts is not None:
             least = project.district(plan.marts.district).privacy.minimum_n

@@ -7,6 +7,8 @@ the designs compute with: plain arrays, one entry for each row that is analysed.
 from __future__ import annotations
 
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -102,30 +104,65 @@ class Sample:
 
 
 def read_columns(path: Path) -> list[str]:
-    """Names of the columns of a CSV or Parquet file; no value is read."""
-    if path.suffix.lower() == ".parquet":
-        return list(pq.read_schema(path).names)
-    with pa_csv.open_csv(path) as reader:
-        return list(reader.schema.names)
+    """Names of the columns of a CSV or Parquet file; no value is read. Raises ContractError when it is neither."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            return list(pq.read_schema(path).names)
+        with pa_csv.open_csv(path) as reader:
+            return list(reader.schema.names)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ContractError:
+    """What is wrong with the file, without the values that the reader quotes."""
+    if isinstance(error, UnicodeDecodeError):
+        return ContractError(f"{path.name} is not in UTF-8", remedy="save it as CSV in UTF-8, or as Parquet.")
+    kind = "Parquet" if path.suffix.lower() == ".parquet" else "CSV"
+    reason = re.sub(r"(got \d+|invalid value).*", r"\1", str(error), flags=re.DOTALL)
+    return ContractError(f"{path.name} is not a sound {kind} file: {reason}", remedy="mend the file.")
+
+
+def check_columns(plan: StudyPlan, path: Path) -> list[str]:
+    """The plan's columns, outcomes last. Raises ContractError naming those that the file lacks or has twice."""
+    wanted = list(dict.fromkeys([*plan.columns, *plan.outcome_columns]))
+    there = Counter(read_columns(path))
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        remedy = "mend the file or the plan."
+        if len(there) == 1 and (mark := re.search(r"[;\t|]", next(iter(there)))):
+            remedy = f"its columns stand apart by {mark[0]!r}: save it with commas."
+        raise ContractError(f"{path.name} has no column {', '.join(sorted(missing))}", remedy=remedy)
+    twice = [name for name in wanted if there[name] > 1]
+    if twice:
+        raise ContractError(f"{path.name} has more than one column {', '.join(twice)}", remedy="rename all but one.")
+    return wanted
 
 
 def read_table(plan: StudyPlan, path: Path) -> StudyTable:
-    """The plan's columns of a CSV or Parquet file. Raises ContractError naming those that are missing."""
-    wanted = [*plan.columns, *(name for name in plan.outcome_columns if name not in plan.columns)]
-    missing = sorted(set(wanted) - set(read_columns(path)))
-    if missing:
-        raise ContractError(f"{path.name} has no column {', '.join(missing)}", remedy="mend the file or the plan.")
-    if path.suffix.lower() == ".parquet":
-        table = pq.read_table(path, columns=wanted)
-    else:
-        options = pa_csv.ConvertOptions(include_columns=wanted, strings_can_be_null=True)
-        try:
+    """The plan's columns of a CSV or Parquet file. Raises ContractError naming what does not fit."""
+    wanted = check_columns(plan, path)
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = pq.read_table(path, columns=wanted)
+        else:
+            options = pa_csv.ConvertOptions(include_columns=wanted, strings_can_be_null=True)
             table = pa_csv.read_csv(path, convert_options=options)
-        except pa.ArrowInvalid as error:
-            raise ContractError(f"{path.name} is not a sound CSV file: {error}", remedy="mend the file.") from error
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+    if not len(table):
+        raise ContractError(f"{path.name} has no rows", remedy="mend the file.")
+    for place, column in enumerate(table.schema):
+        if pa.types.is_decimal(column.type):
+            table = table.set_column(place, column.name, table.column(place).cast(pa.float64()))
+        elif pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+            raise ContractError(
+                f"column {column.name} of {path.name} holds bytes that are no text in UTF-8",
+                remedy="save the file in UTF-8.",
+            )
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return StudyTable(table.to_pandas(), f"sha256:{digest}")
+    return StudyTable(table.to_pandas(ignore_metadata=True), f"sha256:{digest}")
 
 
 def is_one_of(column: pd.Series, values: Sequence[Scalar]) -> np.ndarray:
@@ -151,9 +188,9 @@ def _holds(frame: pd.DataFrame, condition: Condition) -> np.ndarray:
     if condition.is_in is not None:
         holds = holds & is_one_of(column, condition.is_in)
     if condition.at_least is not None:
-        holds = holds & (column >= condition.at_least).to_numpy()
+        holds = holds & (numeric(column) >= condition.at_least)
     if condition.at_most is not None:
-        holds = holds & (column <= condition.at_most).to_numpy()
+        holds = holds & (numeric(column) <= condition.at_most)
     return holds
 
 
@@ -168,18 +205,40 @@ def outcome_values(frame: pd.DataFrame, outcome: Outcome) -> np.ndarray:
 
 
 def numeric(column: pd.Series) -> np.ndarray:
-    """(n,) float, NaN where it is not known. Raises ContractError when the column holds text."""
-    if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype) or column.isna().all():
-        return column.astype("float64").to_numpy(na_value=np.nan)
-    raise ContractError(
-        f"column {column.name} is text where a number is needed", remedy="mend the file, or list it as categorical."
-    )
+    """(n,) float, NaN where it is not known. Raises ContractError when the column holds text, or no finite number."""
+    if not (_is_of_numbers(column) or column.isna().all()):
+        wrong = column.notna() & pd.to_numeric(column, errors="coerce").isna()
+        what = "a date" if pd.api.types.is_datetime64_any_dtype(column.dtype) else "text"
+        found = "its numbers are stored as text"
+        if wrong.any():
+            found = f"{wrong.sum():,} of {column.notna().sum():,} known values are no number, the first in row "
+            found += f"{column.index[int(wrong.to_numpy().argmax())] + 1:,}"
+        raise ContractError(
+            f"column {column.name} is {what} where a number is needed: {found}",
+            remedy="mend the file: numbers stored as numbers, unknown ones left blank.",
+        )
+    values = column.astype("float64").to_numpy(na_value=np.nan)
+    if np.isinf(values).any():
+        raise ContractError(
+            f"column {column.name} is infinite in {np.isinf(values).sum():,} rows", remedy="leave unknown values blank."
+        )
+    return values
+
+
+def _is_of_numbers(column: pd.Series) -> bool:
+    return pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype)
 
 
 def is_categorical(plan: StudyPlan, column: pd.Series) -> bool:
-    return column.name in plan.categorical or not (
-        pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype)
-    )
+    return column.name in plan.categorical or not _is_of_numbers(column)
+
+
+def _is_spoilt(plan: StudyPlan, column: pd.Series) -> bool:
+    """Numbers for the most part, and text because of some values that are none."""
+    if _is_of_numbers(column) or column.name in plan.categorical:
+        return False
+    known, numbers = column.notna().sum(), pd.to_numeric(column, errors="coerce").notna().sum()
+    return bool(known / 2 < numbers < known)
 
 
 @dataclass(frozen=True)
@@ -205,10 +264,11 @@ def eligible(plan: StudyPlan, table: StudyTable, treatment: str | None = None) -
     treated = is_one_of(arm, (plan.treatment.treated,))
     compared = is_one_of(arm, (plan.treatment.comparison,))
     if not (treated.any() and compared.any()):
-        raise ContractError(
-            f"column {arm.name} has no row with {plan.treatment.treated!r} or none with {plan.treatment.comparison!r}",
-            remedy="mend `treatment` in the plan, or its population.",
-        )
+        arms = (plan.treatment.treated, plan.treatment.comparison)
+        remedy = "mend `treatment` in the plan, or its population."
+        if any(isinstance(value, bool) for value in arms) and not _is_of_numbers(arm):
+            remedy += " YAML takes yes and no for true and false: put quotes round them."
+        raise ContractError(f"column {arm.name} has no row with {arms[0]!r} or none with {arms[1]!r}", remedy=remedy)
     in_arm = treated | compared
     other = np.zeros((len(frame), 0))
     if plan.treatment.other_arms == "adjust":
@@ -233,7 +293,7 @@ def sample(plan: StudyPlan, rows: Eligible, outcome: Outcome) -> tuple[Sample, t
 
     An unknown cluster, site, block or weight takes a row out. An unknown baseline does so too, but in a randomised
     study, where it is filled with the mean and flagged (WWC allows it there and not elsewhere); covariates likewise
-    everywhere. Unknown outcomes are never filled.
+    everywhere. Unknown outcomes are never filled. Unknown use (`received`, `dose`) takes nobody out: it is NaN.
     """
     frame, t, other = rows.frame, rows.t, rows.other
     flow = list(rows.flow)
@@ -245,13 +305,18 @@ def sample(plan: StudyPlan, rows: Eligible, outcome: Outcome) -> tuple[Sample, t
             keep = keep & frame[list(dict.fromkeys(columns))].notna().all(axis=1).to_numpy()
             flow.append(_step(step, t[keep], other[keep]))
 
-    places = [plan.cluster, plan.site, plan.weight, plan.unit, plan.treatment.received, plan.treatment.dose]
+    places = [plan.cluster, plan.site, plan.weight, plan.unit]
     need(
         "with known places and weights", [*(c for c in places if c), *plan.block, *plan.scale_by, *plan.matching.exact]
     )
     if plan.period is not None:
-        known = is_one_of(frame[plan.period.column], (*plan.period.before, *plan.period.after))
-        keep &= known
+        terms = (*plan.period.before, *plan.period.after)  # in the plan's order, which is that of time
+        by_term = [is_one_of(frame[plan.period.column], (term,)) for term in terms]
+        if absent := [str(term) for term, rows_of in zip(terms, by_term, strict=True) if not rows_of.any()]:
+            raise ContractError(
+                f"column {plan.period.column} has no row with {', '.join(absent)}", remedy="mend `period` in the plan."
+            )
+        keep &= np.any(by_term, axis=0)
         flow.append(_step("in one of the periods", t[keep], other[keep]))
     if plan.design != "randomised":
         need("with a known baseline", plan.baseline)
@@ -270,9 +335,7 @@ def sample(plan: StudyPlan, rows: Eligible, outcome: Outcome) -> tuple[Sample, t
         raise ContractError(f"column {plan.weight} has weights that are not positive", remedy="leave those rows out.")
     period = after = None
     if plan.period is not None:
-        terms = (*plan.period.before, *plan.period.after)  # in the plan's order, which is that of time
-        period = np.argmax([is_one_of(frame[plan.period.column], (term,)) for term in terms], axis=0)
-        period = np.unique(period, return_inverse=True)[1]
+        period = np.unique(np.argmax(by_term, axis=0)[keep], return_inverse=True)[1]
         after = is_one_of(frame[plan.period.column], plan.period.after).astype(float)
     made = Sample(
         y=y[keep],
@@ -293,8 +356,13 @@ def sample(plan: StudyPlan, rows: Eligible, outcome: Outcome) -> tuple[Sample, t
         received=_amount(frame, plan.treatment.received),
         dose=_amount(frame, plan.treatment.dose),
     )
-    if plan.period is None and made.unit is not None and len(np.unique(made.unit)) < len(made.unit):
-        raise ContractError(f"column {plan.unit} repeats itself", remedy="give one row for each student.")
+    if made.unit is not None:
+        keys = made.unit if made.period is None else made.unit * len(made.period) + made.period
+        if len(np.unique(keys)) < len(keys):
+            per, each = ("", "") if made.period is None else (" within a term", " and term")
+            raise ContractError(
+                f"column {plan.unit} repeats itself{per}", remedy=f"give one row for each student{each}."
+            )
     return made, tuple(flow)
 
 
@@ -348,6 +416,8 @@ def covariates(plan: StudyPlan, frame: pd.DataFrame) -> tuple[np.ndarray, tuple[
         if is_categorical(plan, column):
             text = column.astype(str).where(column.notna(), "unknown")
             levels = text.value_counts().index.tolist()
+            if _is_spoilt(plan, column) and (position < len(plan.baseline) or len(levels) > MOST_LEVELS):
+                numeric(column)  # says which row is no number
             if len(levels) > MOST_LEVELS:
                 raise ContractError(f"covariate {name} has {len(levels)} levels", remedy="name it as `block` instead.")
             for level in sorted(levels[1:]):

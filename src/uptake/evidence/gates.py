@@ -69,7 +69,7 @@ def judge(plan: StudyPlan, rows: Eligible, result: DesignResult, balance: list[B
         gates.append(_overlap(result))
     if plan.design == "difference_in_differences":
         gates.append(_trend(result))
-    if result.on_users is not None:
+    if plan.design == "randomised" and plan.treatment.received is not None:
         gates.append(_instrument(result))
     return gates
 
@@ -109,6 +109,9 @@ def _sites(plan: StudyPlan, result: DesignResult) -> Gate:
 def _clusters(result: DesignResult) -> Gate:
     df = result.spread.df
     limit = f"at least {SMALLEST_DF:g} degrees of freedom; from {FEW_CLUSTERS} clusters on no second test"
+    if result.fit.is_exact():
+        meaning = "The outcome leaves nothing over by which a test could be made."
+        return Gate(name="clusters", status="not_applicable", figure=None, limit=limit, meaning=meaning)
     if result.sample.cluster is None and df >= SMALLEST_DF:
         meaning = "No cluster is named: right only where students themselves were assigned or chose."
         return Gate(name="clusters", status="passed", figure=df, limit=limit, meaning=meaning)
@@ -259,13 +262,16 @@ def _trend(result: DesignResult) -> Gate:
 
 
 def _instrument(result: DesignResult) -> Gate:
-    users = result.on_users
-    f = users.first_stage_f if users else 0.0
+    users, limit = result.on_users, f"F from {STRONG_INSTRUMENT:g} on"
+    if users is None:
+        meaning = "The offer moved nobody's use as far as is known: nothing can be said of the effect on users."
+        return Gate(name="instrument", status="adjusted", figure=None, limit=limit, meaning=meaning)
+    f = users.first_stage_f
     is_strong = f >= STRONG_INSTRUMENT
-    meaning = f"The offer moved use by {users.first_stage if users else 0:.3g} (F {f:.1f})"
+    meaning = f"The offer moved use by {users.first_stage:.3g} (F {f:.1f})"
     meaning += "." if is_strong else ": too little to tell much of the effect on users; the interval allows for it."
     status: Status = "passed" if is_strong else "adjusted"
-    return Gate(name="instrument", status=status, figure=f, limit=f"F from {STRONG_INSTRUMENT:g} on", meaning=meaning)
+    return Gate(name="instrument", status=status, figure=f, limit=limit, meaning=meaning)
 
 
 def balances(plan: StudyPlan, result: DesignResult) -> list[Balance]:

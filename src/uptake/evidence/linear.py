@@ -27,6 +27,7 @@ from uptake.errors import PermanentError
 Variance = Literal["HC1", "HC2", "HC3", "CR1", "CR2", "CR3"]
 POWER = {"0": 0.0, "1": 0.0, "2": 0.5, "3": 1.0}  # of 1 / (1 - leverage) that the residual is multiplied with
 COLLINEAR = 1e-9  # of a column's own length: what is left of it after the columns before it
+ROUNDING = 1e-12  # of the outcome's own size: residuals below it are what is left of its last digits
 ONE = 1 - 1e-9  # an eigenvalue of a cluster's leverage that is 1: the cluster alone decides that direction
 FEW_CLUSTERS = 40
 AT_ONCE = 4_000_000  # numbers of one batch of clusters
@@ -54,7 +55,8 @@ class Fit:
 
     z: (n, k) orthonormal columns of the centred, weighted design · residual: (n, m), weighted likewise · r: what is
     left of the treatment column after the others, its length · block_row: (n,) sqrt(weight / weight of the block), the
-    absorbed blocks' own part of the leverage · n_blocks: blocks absorbed, 0 with an intercept among the k columns.
+    absorbed blocks' own part of the leverage · n_blocks: blocks absorbed, 0 with an intercept among the k columns ·
+    size: (m,) root mean square of the outcomes as they were given.
     """
 
     estimate: np.ndarray
@@ -66,6 +68,7 @@ class Fit:
     block_row: np.ndarray | None
     n_blocks: int
     kept: tuple[int, ...]
+    size: np.ndarray
 
     @property
     def n(self) -> int:
@@ -97,13 +100,17 @@ class Fit:
         kind = variance or ("HC2" if self.cluster is None else "CR2")
         if kind.startswith("CR") != (self.cluster is not None):
             raise PermanentError(f"variance {kind} does not fit", remedy="CR1-CR3 need a cluster; HC1-HC3 none.")
-        if self.n <= self.columns or self.n_clusters < 2:
+        if self.n <= self.columns or self.n_clusters < 2 or self.is_exact(outcome):
             return Spread(float("nan"), 0.0, kind)
         se, df = float(np.sqrt(self.covariance(kind)[outcome, outcome])), self._df(kind)
         # A spread of nothing but rounding is none: each arm was told by its own clusters completely.
         size = float(np.sqrt(np.mean(self.residual[:, outcome] ** 2)))
         is_known = np.isfinite(se) and se * self.r > 1e-8 * size and np.isfinite(df) and df > 0
         return Spread(se, df, kind) if is_known else Spread(float("nan"), 0.0, kind)
+
+    def is_exact(self, outcome: int = 0) -> bool:
+        """Nothing of the outcome is left over but its rounding: it never varies, or the columns tell it wholly."""
+        return bool(np.sqrt(np.mean(self.residual[:, outcome] ** 2)) <= ROUNDING * self.size[outcome])
 
     def covariance(self, kind: Variance) -> np.ndarray:
         """(m, m) covariance of the coefficient between outcomes."""
@@ -337,6 +344,7 @@ def fit(
     """
     y = outcome.reshape(len(outcome), -1).astype(float)
     root = np.ones(len(y)) if weight is None else np.sqrt(weight / weight.mean())
+    size = np.sqrt(np.mean((y * root[:, None]) ** 2, axis=0))
     columns = [treatment.astype(float)[:, None]] if covariates is None else [covariates, treatment[:, None]]
     block_row, n_blocks = None, 0
     if block is None:
@@ -360,6 +368,7 @@ def fit(
         block_row=block_row,
         n_blocks=n_blocks,
         kept=kept,
+        size=size,
     )
 
 

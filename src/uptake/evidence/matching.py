@@ -83,6 +83,8 @@ def coordinates(
     covariance within the arms, so that straight distance between rows is the Mahalanobis distance."""
     if method == "propensity":
         known = np.isfinite(logit)
+        if not ((known & (t == 1)).any() and (known & (t == 0)).any()):
+            raise PermanentError("no cell has students of both arms", remedy="name fewer or larger `exact` columns.")
         spread = np.sqrt((logit[known & (t == 1)].var() + logit[known & (t == 0)].var()) / 2)
         return (logit / (spread if spread > 0 else 1.0))[:, None]
     centred = np.where(t[:, None] == 1, x - x[t == 1].mean(axis=0), x - x[t == 0].mean(axis=0))

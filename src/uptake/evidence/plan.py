@@ -241,7 +241,16 @@ def read_plan(path: Path) -> StudyPlan:
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"the plan {path} cannot be read: {error}", remedy="give a YAML file.") from error
     try:
-        return StudyPlan.model_validate(given)
+        plan = StudyPlan.model_validate(given)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, part['loc'])) or 'plan'}: {part['msg']}" for part in error.errors())
         raise ConfigError(f"the plan {path} is not complete: {wrong}", remedy="see docs/evidence.md.") from error
+    # Held here and not in the model, so that an older plan on record can always be read.
+    treatment, period = plan.treatment, plan.period
+    if str(treatment.treated) == str(treatment.comparison):
+        wrong = "treatment: treated and comparison are the same"
+    elif period is not None and set(map(str, period.before)) & set(map(str, period.after)):
+        wrong = "period: a term is both before and after"
+    else:
+        return plan
+    raise ConfigError(f"the plan {path} contradicts itself: {wrong}", remedy="see docs/evidence.md.")

@@ -177,7 +177,8 @@ def _how_sure(plan: StudyPlan, one: OutcomeResult) -> Iterator[str]:
     if found is None:
         return
     if found.wild_p is not None:
-        yield f"Wild cluster bootstrap: p {found.wild_p:.3f}, interval {_ends(found.wild_low, found.wild_high)}."
+        p = "<0.001" if found.wild_p < 0.001 else f"{found.wild_p:.3f}"
+        yield f"Wild cluster bootstrap: p {p}, interval {_ends(found.wild_low, found.wild_high)}."
     if found.without_one_site_low is not None:
         yield f"With each site left out in turn: {_ends(found.without_one_site_low, found.without_one_site_high)}."
     if found.robustness_value is not None:
@@ -190,18 +191,20 @@ def _how_sure(plan: StudyPlan, one: OutcomeResult) -> Iterator[str]:
 
 
 def _plan(study: RecordedStudy) -> Block:
-    given = study.plan.model_dump(mode="json", exclude_defaults=True)
+    given = study.plan.model_dump(mode="json")
+    if study.plan.design != "matched":
+        del given["matching"]
     return Block(
         heading="The plan, as it was frozen",
         paragraphs=(f"On record since {study.planned_at:%Y-%m-%d %H:%M} UTC. SHA-256 {study.hash}",),
         columns=("part", "value"),
-        rows=tuple((name, _said(value)) for name, value in given.items()),
+        rows=tuple((name, _said(value)) for name, value in given.items() if value not in (None, "", [])),
     )
 
 
 def _said(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {_said(part)}" for name, part in value.items())
+        return ", ".join(f"{name}: {_said(part)}" for name, part in value.items() if part not in (None, "", []))
     if isinstance(value, list | tuple):
         return "; ".join(map(_said, value))
     return str(value)

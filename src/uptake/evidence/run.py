@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from uptake import __version__
-from uptake.errors import PermanentError, UptakeError
+from uptake.errors import ContractError, PermanentError, UptakeError
 from uptake.evidence import gates, inference, sensitivity, verdict
 from uptake.evidence.data import Eligible, FlowStep, Sample, StudyTable, eligible, is_one_of, sample
 from uptake.evidence.designs import estimate
@@ -27,7 +27,11 @@ Told = Callable[[str], None]
 DOSE_PARTS = 4
 NO_SPREAD = "nothing is left to tell how much the estimate would vary"
 UNANIMOUS = "everybody, or nobody, in an arm has the outcome"
+CONSTANT = "all students of an arm have the same value"
+EXACT = "the covariates, blocks and arms tell the outcome to its last digit"
+BEYOND = "allowing for the covariates, the share of those with the tool lies beyond what a share can be"
 SMALL = "fewer than {} students in an arm"
+MOST_GROUPS = 60  # of a subgroup column: more are no groups
 COMPLEMENT = "hidden so that a smaller group beside it cannot be worked out"
 
 
@@ -143,6 +147,7 @@ def run_study(plan: StudyPlan, table: StudyTable, told: Told = lambda step: None
     """
     started = time.monotonic()
     rows = eligible(plan, table)
+    _look_at_subgroups(plan, rows)
     found = [_outcome(plan, table, rows, outcome, told) for outcome in plan.outcomes]
     return StudyResult(
         plan_hash=plan.hash,
@@ -165,20 +170,22 @@ def _outcome(plan: StudyPlan, table: StudyTable, rows: Eligible, outcome: Outcom
         return _nothing_shown(plan, outcome)
     balance = gates.balances(plan, result)
     judged = gates.judge(plan, rows, result, balance)
+    if why := _no_size(outcome, result):
+        return _without_size(plan, outcome, judged, flow, why)
     main = describe(plan, outcome, outcome.name, result)
-    if outcome.kind == "binary" and _is_unanimous(result):
-        return _unanimous(plan, outcome, judged, flow)
     told(f"{outcome.name}: sensitivity")
     overlap = asdict(result.overlap) if result.overlap else None
     evidence = _evidence(plan, outcome, main, result)
     steps = [asdict(step) for step in flow]
     if plan.design == "matched":
         steps.append(asdict(FlowStep("matched", len(result.sample.y), *result.students)))
+    elif plan.design == "difference_in_differences" and plan.unit:
+        steps.append(asdict(FlowStep("seen before and after", len(result.sample.y), *result.sample.counts)))
     return OutcomeResult(
         outcome=outcome.name,
         kind=outcome.kind,
         main=main,
-        verdict=verdict.decide(plan, judged, evidence, outcome.name),
+        verdict=verdict.decide(plan, judged, evidence, outcome.name, main.hidden or BEYOND),
         gates=tuple(judged),
         balance=tuple(balance),
         flow=tuple(steps),
@@ -191,12 +198,23 @@ def _outcome(plan: StudyPlan, table: StudyTable, rows: Eligible, outcome: Outcom
     )
 
 
-def _unanimous(plan: StudyPlan, outcome: Outcome, judged: list[Gate], flow: tuple[FlowStep, ...]) -> OutcomeResult:
+def _look_at_subgroups(plan: StudyPlan, rows: Eligible) -> None:
+    for column in plan.subgroups:
+        groups = rows.frame[column].nunique()
+        if groups > MOST_GROUPS:
+            raise ContractError(
+                f"subgroup {column} has {groups:,} values", remedy=f"name a column of at most {MOST_GROUPS} groups."
+            )
+
+
+def _without_size(
+    plan: StudyPlan, outcome: Outcome, judged: list[Gate], flow: tuple[FlowStep, ...], why: str
+) -> OutcomeResult:
     return OutcomeResult(
         outcome=outcome.name,
         kind=outcome.kind,
-        main=Estimate(name=outcome.name, hidden=UNANIMOUS),
-        verdict=verdict.decide(plan, judged, None, outcome.name),
+        main=Estimate(name=outcome.name, hidden=why),
+        verdict=verdict.decide(plan, judged, None, outcome.name, why),
         gates=tuple(judged),
         balance=(),
         flow=tuple(asdict(step) for step in flow),
@@ -223,11 +241,12 @@ def describe(
 ) -> Estimate:
     """Everything that follows from an effect and its spread: the design's own, or a second opinion's."""
     effect, spread = (result.effect, result.spread) if by is None else (by.effect, by.spread)
+    of = result if by is None else by
     if not spread.is_known:
         return Estimate(name=name, hidden=NO_SPREAD)
     low, high = inference.interval(effect, spread.se, spread.df, plan.confidence)
-    g, g_low, g_high = (_standardised(outcome, value, result) for value in (effect, low, high))
     more: dict[str, Any] = {}
+    g, g_low, g_high = _standardised(outcome, (effect, low, high), of.mean_comparison, result.sd, of.students)
     if g is not None and g_low is not None and g_high is not None:
         better = 1 if outcome.higher_is_better else -1
         se = _se_of_g(plan, g_low, g_high, spread.df)
@@ -241,8 +260,8 @@ def describe(
         }
     return Estimate(
         name=name,
-        n_treated=result.students[0],
-        n_comparison=result.students[1],
+        n_treated=of.students[0],
+        n_comparison=of.students[1],
         effect=effect,
         se=spread.se,
         df=spread.df,
@@ -252,19 +271,29 @@ def describe(
         g=g,
         g_low=g_low,
         g_high=g_high,
-        mean_comparison=result.mean_comparison,
+        mean_comparison=of.mean_comparison,
         sd=result.sd,
         variance=spread.variance,
         **more,
     )
 
 
-def _standardised(outcome: Outcome, effect: float, result: DesignResult) -> float | None:
-    n = sum(result.students)
-    if outcome.kind == "binary":
-        cox = inference.cox_index(result.mean_comparison + effect, result.mean_comparison, n)
-        return cox if np.isfinite(cox) else None
-    return inference.hedges_g(effect, result.sd, n) if result.sd > 0 else None
+def _standardised(
+    outcome: Outcome, values: tuple[float, float, float], without: float, sd: float, students: tuple[int, int]
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Effect and interval in standard deviations; None where there are none.
+
+    An interval of shares may reach beyond 0 or 1, where no share is and no logit: its ends stop half a student short.
+    """
+    n = sum(students)
+    if outcome.kind == "continuous":
+        at, low, high = (inference.hedges_g(value, sd, n) if sd > 0 else np.nan for value in values)
+    else:
+        edge = 0.5 / students[0]
+        ends = [float(np.clip(without + value, edge, 1 - edge)) for value in values[1:]]
+        at, low, high = (inference.cox_index(share, without, n) for share in (without + values[0], *ends))
+        low, high = min(low, at), max(high, at)
+    return (at, low, high) if np.isfinite([at, low, high]).all() else (None, None, None)
 
 
 def _se_of_g(plan: StudyPlan, low: float, high: float, df: float) -> float:
@@ -274,7 +303,7 @@ def _se_of_g(plan: StudyPlan, low: float, high: float, df: float) -> float:
 
 
 def _evidence(plan: StudyPlan, outcome: Outcome, main: Estimate, result: DesignResult) -> Evidence | None:
-    """None where an end of the interval has no effect size (a share beyond 0 or 1)."""
+    """None where there is no effect size (an adjusted share beyond 0 or 1)."""
     if main.g is None or main.g_low is None or main.g_high is None or main.p is None or main.df is None:
         return None
     better = 1 if outcome.higher_is_better else -1
@@ -305,7 +334,7 @@ def _among_outcomes(plan: StudyPlan, found: list[OutcomeResult]) -> list[Outcome
         evidence = one.evidence
         if len(found) > 1 and evidence is not None and main.p_adjusted is not None:
             evidence = evidence.model_copy(update={"is_significant": main.p_adjusted < 1 - plan.confidence})
-        decided = verdict.decide(plan, list(one.gates), evidence, one.outcome)
+        decided = verdict.decide(plan, list(one.gates), evidence, one.outcome, main.hidden or BEYOND)
         changed.append(one.model_copy(update={"main": main, "evidence": evidence, "verdict": decided}))
     return changed
 
@@ -360,7 +389,8 @@ def _sensitivity(
 def _naive(plan: StudyPlan, outcome: Outcome, rows: Sample, result: DesignResult) -> Estimate:
     """The plain comparison of means, student by student, that a hurried reader would make."""
     compared = rows.take(rows.is_compared if rows.after is None else rows.after == 1)
-    plain = opinion("plain comparison of means", fit(compared.y, compared.t))
+    students = None if rows.after is None else result.students
+    plain = opinion("plain comparison of means", fit(compared.y, compared.t), replace(compared, weight=None), students)
     return describe(plan, outcome, plain.name, result, plain)
 
 
@@ -426,8 +456,8 @@ def _shown(plan: StudyPlan, outcome: Outcome, name: str, rows: Sample) -> Estima
     result = estimate(plan, rows)
     if min(result.students) < plan.minimum_n:
         return Estimate(name=name, hidden=SMALL.format(plan.minimum_n))
-    if outcome.kind == "binary" and _is_unanimous(result):
-        return Estimate(name=name, hidden=UNANIMOUS)
+    if why := _no_size(outcome, result):
+        return Estimate(name=name, hidden=why)
     if result.spread.df < gates.SMALLEST_DF:
         return Estimate(name=name, hidden="too few groups for a test")
     if plan.design not in ("randomised", "difference_in_differences"):
@@ -437,11 +467,16 @@ def _shown(plan: StudyPlan, outcome: Outcome, name: str, rows: Sample) -> Estima
     return describe(plan, outcome, name, result)
 
 
-def _is_unanimous(result: DesignResult) -> bool:
-    """Everybody or nobody in an arm: a share of 0 or 100 % tells of each of them, however many they are."""
+def _no_size(outcome: Outcome, result: DesignResult) -> str | None:
+    """Why an effect has no size. A share of 0 or 100 % also tells of each in the arm, however many they are."""
     rows = result.sample
     arms = [rows.y[rows.is_compared & (rows.t == arm)] for arm in (0, 1)]
-    return any(values.min() == values.max() for values in arms)
+    is_constant = [values.min() == values.max() for values in arms]
+    if outcome.kind == "binary" and any(is_constant):
+        return UNANIMOUS
+    if result.fit.is_exact():
+        return CONSTANT if all(is_constant) else EXACT
+    return None
 
 
 def _subgroups(plan: StudyPlan, rows: Eligible, outcome: Outcome, of: Sample) -> list[Estimate]:
@@ -472,7 +507,9 @@ def _dose(plan: StudyPlan, result: DesignResult) -> list[DosePoint]:
     rows = result.sample
     if rows.dose is None or rows.after is not None:
         return []
-    used = (rows.t == 1) & rows.is_compared
+    used = (rows.t == 1) & rows.is_compared & ~np.isnan(rows.dose)
+    if not used.any():
+        return []
     edges = np.unique(np.quantile(rows.dose[used], np.linspace(0, 1, DOSE_PARTS + 1)))
     part = np.clip(np.searchsorted(edges, rows.dose, side="right") - 1, 0, max(len(edges) - 2, 0))
     points = []

@@ -122,11 +122,14 @@ def _study(row: Any, plan: dict[str, Any], one: dict[str, Any]) -> dict[str, Any
 
 
 def _estimates(one: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    found = one["sensitivity"]
-    yield _estimate("main", one["main"])
+    """Other ways tell their numbers of students only where they are the study's own: those few whom a match leaves out
+    could be worked out otherwise."""
+    found, main = one["sensitivity"], one["main"]
+    yield _estimate("main", main)
     if found is not None:
-        yield _estimate("naive", found["naive"])
-        yield from (_estimate("other", other) for other in found["others"])
+        for role, other in (("naive", found["naive"]), *(("other", other) for other in found["others"])):
+            same = (other["n_treated"], other["n_comparison"]) == (main["n_treated"], main["n_comparison"])
+            yield _estimate(role, other) | ({} if same else {"students_with": None, "students_without": None})
     yield from (_estimate("subgroup", part) for part in one["subgroups"])
 
 

@@ -53,10 +53,10 @@ class Evidence(BaseModel):
     students: int
 
 
-def decide(plan: StudyPlan, gates: list[Gate], evidence: Evidence | None, outcome: str) -> Verdict:
-    """evidence: None where nothing may be shown (fewer than the smallest group)."""
+def decide(plan: StudyPlan, gates: list[Gate], evidence: Evidence | None, outcome: str, why: str = "") -> Verdict:
+    """evidence: None where there is no effect size, and `why`."""
     status = {gate.name: gate for gate in gates}
-    kind, sentence = _blocked(plan, status, outcome) or _answer(plan, evidence, outcome)
+    kind, sentence = _blocked(plan, status, outcome) or _answer(plan, evidence, outcome, why)
     tier, essa = _essa(plan, status, kind, evidence)
     return Verdict(kind=kind, sentence=sentence, essa=essa, tier=tier)
 
@@ -129,15 +129,16 @@ def _is_on_one_path(gates: dict[str, Gate]) -> bool:
 
 
 def _answer(  # noqa: PLR0911 - one for each answer
-    plan: StudyPlan, found: Evidence | None, outcome: str
+    plan: StudyPlan, found: Evidence | None, outcome: str, why: str
 ) -> tuple[Kind, str]:
     if found is None:
-        return "not_enough_evidence", (
-            f"No effect size of {plan.tool} on {outcome} can be computed from these data: nobody, or everybody, in "
-            "one of the groups has the outcome."
-        )
+        sentence = f"No effect size of {plan.tool} on {outcome} can be computed from these data: {why}."
+        return "not_enough_evidence", sentence
     useful = plan.meaningful_effect
+    is_less_better = any(one.name == outcome and not one.higher_is_better for one in plan.outcomes)
+    verb = "lower" if is_less_better else "raise"
     sure = f"{plan.confidence:.0%} interval {_points(found.low)} to {_points(found.high)} percentile points"
+    sure += "; above nil is better: less of it" if is_less_better else ""
     size = f"{_points(found.g)} percentile points (g {found.g:+.2f}; {sure})"
     bar = f"the {_points(useful)} points (g {useful:.2f}) that were named as worth having"
     if plan.design == "dose_response":
@@ -146,7 +147,7 @@ def _answer(  # noqa: PLR0911 - one for each answer
             "does not say that the use is why."
         )
     is_correlation = plan.design in CORRELATIONAL
-    better = f"{plan.tool} raises {outcome}"
+    better = f"{plan.tool} {verb}s {outcome}"
     worse = f"Students with {plan.tool} did worse in {outcome} than they would have without it"
     caveat = ""
     if is_correlation:
@@ -172,7 +173,7 @@ def _answer(  # noqa: PLR0911 - one for each answer
         )
     if found.high < useful:
         return "no_useful_effect", (
-            f"{plan.tool} does not raise {outcome} by as much as {bar}: {size}. A loss is not ruled out."
+            f"{plan.tool} does not {verb} {outcome} by as much as {bar}: {size}. A loss is not ruled out."
         )
     many = " The interval alone would exclude nil; among several outcomes that can be chance." * (
         found.low > 0 or found.high < 0

@@ -14,11 +14,13 @@ from uptake.evidence.plan import StudyPlan
 
 @dataclass(frozen=True)
 class SecondOpinion:
-    """The same effect by another way, for comparison: it decides nothing."""
+    """The same effect by another way, for comparison: it decides nothing. Students and mean are of its own rows."""
 
     name: str
     effect: float
     spread: Spread
+    students: tuple[int, int]
+    mean_comparison: float
 
 
 @dataclass(frozen=True)
@@ -111,14 +113,13 @@ def finished(
     compared = sample.is_compared
     y, t = sample.y[compared], sample.t[compared]
     weight = None if sample.weight is None else sample.weight[compared]
-    aside = t == 0
     return DesignResult(
         sample=sample,
         before=before or sample,
         fit=of,
         spread=of.spread(plan.variance),
         sd=inference.pooled_sd(y, t, weight),
-        mean_comparison=float(np.average(y[aside], weights=None if weight is None else weight[aside])),
+        mean_comparison=mean_comparison(sample),
         students=sample.counts,
         second_opinions=second_opinions,
         on_users=on_users,
@@ -126,5 +127,12 @@ def finished(
     )
 
 
-def opinion(name: str, of: Fit) -> SecondOpinion:
-    return SecondOpinion(name, float(of.estimate[0]), of.spread())
+def mean_comparison(sample: Sample) -> float:
+    """The outcome of those in the comparison."""
+    aside = sample.is_compared & (sample.t == 0)
+    return float(np.average(sample.y[aside], weights=None if sample.weight is None else sample.weight[aside]))
+
+
+def opinion(name: str, of: Fit, sample: Sample, students: tuple[int, int] | None = None) -> SecondOpinion:
+    """students: how many they are, where the sample's rows are not one for each."""
+    return SecondOpinion(name, float(of.estimate[0]), of.spread(), students or sample.counts, mean_comparison(sample))

@@ -3,6 +3,8 @@
 Every student (or, without a `unit`, every cluster) has a level of its own and every term has one; the effect is what
 the treated gained over that after the start. All treated start at once: with several starts the two-way regression
 mixes early and late adopters (Goodman-Bacon 2021, doi 10.1016/j.jeconom.2021.03.014): give each start a study.
+Students who were seen on one side of the start only have no change and stay out, so that the baseline is that of those
+who are analysed (WWC).
 """
 
 from __future__ import annotations
@@ -23,15 +25,17 @@ def estimate(plan: StudyPlan, sample: Sample) -> DesignResult:
     if sample.after is None or sample.period is None:
         raise PermanentError("this design needs periods", remedy="name `period` in the plan.")
     _one_arm_each(sample)
-    main = _fit(sample, sample.after)
-    result = finished(plan, sample.take(sample.after == 1), main)
-    plain = fit(sample.y, sample.t * sample.after, np.column_stack([sample.t, sample.after]), cluster=_cluster(sample))
+    sample, after = _on_both_sides(sample, sample.after)
+    main = _fit(sample, after)
+    later, students = sample.take(after == 1), _students(sample, after)
+    result = finished(plan, later, main)
+    plain = fit(sample.y, sample.t * after, np.column_stack([sample.t, after]), cluster=_cluster(sample))
     return replace(
         result,
         sample=sample,
-        before=sample.take(sample.after == 0),
-        students=_units(sample),
-        second_opinions=(opinion("four means, no levels of students", plain),),
+        before=sample.take(after == 0),
+        students=students,
+        second_opinions=(opinion("four means, no levels of students", plain, later, students),),
         trend=_trend(sample),
     )
 
@@ -59,19 +63,47 @@ def _fit(sample: Sample, after: np.ndarray) -> Fit:
 
 
 def _one_arm_each(sample: Sample) -> None:
-    level = _level(sample)
+    level, period = _level(sample), sample.period
     size = np.bincount(level)
     treated = np.bincount(level, sample.t)
-    if ((treated > 0) & (treated < size)).any():
+    if period is None or not ((treated > 0) & (treated < size)).any():
+        return
+    start = np.full(len(size), len(sample.t))
+    np.minimum.at(start, level[sample.t == 1], period[sample.t == 1])
+    starts = len(np.unique(start[treated > 0]))
+    if starts > 1:
         raise PermanentError(
-            "some students (or clusters) change arms between terms",
-            remedy="the treatment column must say who ever has the tool, the periods say since when.",
+            f"some students (or clusters) change arms between terms, and not all at once: {starts} terms in which they "
+            "start",
+            remedy="plan one study for each start, with those who start then and those who never do as `population`, "
+            "and a treatment column that says who ever has the tool.",
         )
+    raise PermanentError(
+        "some students (or clusters) change arms between terms",
+        remedy="the treatment column must say who ever has the tool, the periods say since when.",
+    )
 
 
-def _units(sample: Sample) -> tuple[int, int]:
+def _on_both_sides(sample: Sample, after: np.ndarray) -> tuple[Sample, np.ndarray]:
     if sample.unit is None:
-        return sample.take(np.flatnonzero(sample.after == 1)).counts
+        return sample, after
+    later = np.bincount(sample.unit, after)
+    both = ((later > 0) & (later < np.bincount(sample.unit)))[sample.unit]
+    kept = sample.take(both)
+    if 0 in kept.counts:
+        raise PermanentError(
+            "one of the arms has no student who was seen both before the start and after it",
+            remedy="look at `unit` and `period` in the plan, or leave `unit` out where each term has other students.",
+        )
+    return kept, after[both]
+
+
+def _students(sample: Sample, after: np.ndarray) -> tuple[int, int]:
+    """By their key; without one as many as the later term with the fewest has, since the same may be in each."""
+    if sample.unit is None:
+        later = sample.take(np.flatnonzero(after == 1))
+        codes = np.zeros(0, dtype=np.int64) if later.period is None else later.period
+        return (int(np.bincount(codes, later.t).min()), int(np.bincount(codes, 1 - later.t).min()))
     first = np.unique(sample.unit, return_index=True)[1]
     return int((sample.t[first] == 1).sum()), int((sample.t[first] == 0).sum())
 

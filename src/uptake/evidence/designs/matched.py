@@ -24,7 +24,7 @@ def estimate(plan: StudyPlan, sample: Sample) -> DesignResult:
     result = on_pairs(plan, sample, pairing)
     weighted = _weighted(sample, balancing_weights(sample.t, logit))
     block = weighted.block if plan.block else weighted.exact
-    second = opinion("weighting by propensity", regress(weighted, block=block))
+    second = opinion("weighting by propensity", regress(weighted, block=block), weighted)
     share = float(((sample.t == 1) & pairing.is_used).sum() / (sample.t == 1).sum())
     return replace(
         result,

@@ -12,19 +12,24 @@ import numpy as np
 from uptake.evidence import inference
 from uptake.evidence.data import Sample
 from uptake.evidence.designs.common import DesignResult, OnUsers, finished, opinion, regress
-from uptake.evidence.linear import Fit
+from uptake.evidence.linear import ROUNDING, Fit
 from uptake.evidence.plan import StudyPlan
 
 
 def estimate(plan: StudyPlan, sample: Sample) -> DesignResult:
+    second = (opinion("without covariates", regress(sample, adjusted=False), sample),) if sample.x.shape[1] else ()
+    return finished(plan, sample, regress(sample), second_opinions=second, on_users=_users(plan, sample))
+
+
+def _users(plan: StudyPlan, sample: Sample) -> OnUsers | None:
+    """Among those whose use is known; the effect of the offer itself is of everybody."""
     if sample.received is None:
-        main = regress(sample)
-        users = None
-    else:
-        main = regress(sample, outcome=np.column_stack([sample.y, sample.received]))
-        users = on_users(plan, main)
-    second = (opinion("without covariates", regress(sample, adjusted=False)),) if sample.x.shape[1] else ()
-    return finished(plan, sample, main, second_opinions=second, on_users=users)
+        return None
+    is_known = ~np.isnan(sample.received)
+    known = sample.take(is_known)
+    if min(known.counts) < plan.minimum_n:
+        return None
+    return on_users(plan, regress(known, outcome=np.column_stack([known.y, sample.received[is_known]])))
 
 
 def on_users(plan: StudyPlan, of: Fit) -> OnUsers | None:
@@ -34,7 +39,7 @@ def on_users(plan: StudyPlan, of: Fit) -> OnUsers | None:
         return None
     covariance = of.covariance(spread.variance)
     offer, use = of.estimate
-    if covariance[1, 1] == 0 or use == 0:
+    if covariance[1, 1] == 0 or abs(use) <= ROUNDING * of.size[1]:
         return None
     ratio = offer / use
     gradient = np.array([1.0, -ratio]) / use

@@ -16,6 +16,6 @@ def estimate(plan: StudyPlan, sample: Sample) -> DesignResult:
         plan,
         sample,
         regress(sample),
-        second_opinions=(opinion("without covariates", regress(sample, adjusted=False)),),
+        second_opinions=(opinion("without covariates", regress(sample, adjusted=False), sample),),
         overlap=None if logit is None else overlap(compared.t, logit),
     )
