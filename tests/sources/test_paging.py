@@ -13,7 +13,18 @@ from scripted_vendor import Answerer, Asked, Reply, Vendor
 from uptake.errors import ContractError, PermanentError, TransientError
 from uptake.sources.auth import BearerToken
 from uptake.sources.http import HttpClient
-from uptake.sources.paging import Page, ahead, gathered, link_pages, offset_pages, rows_at_top, rows_in
+from uptake.sources.paging import (
+    Page,
+    ahead,
+    body_token_pages,
+    few_rows,
+    gathered,
+    link_pages,
+    offset_pages,
+    rows_at_top,
+    rows_in,
+    side_by_side,
+)
 
 ROWS = [{"id": f"r{i:03d}"} for i in range(23)]
 
@@ -202,3 +213,63 @@ def test_leaving_early_stops_the_thread() -> None:
             return
         time.sleep(0.02)
     pytest.fail("the thread goes on")
+
+
+# ---- tokens in the answer -------------------------------------------------------------------------------------------
+
+
+def test_a_token_walk_goes_on_through_pages_without_rows(client: HttpClient, vendor: Vendor) -> None:
+    vendor.once("/a", Reply({"rows": [1], "nextPageToken": "x"}), Reply({"nextPageToken": "y"}), Reply({"rows": [2]}))
+    assert [answer.data.get("rows") for answer in body_token_pages(client, "a", {"of": 7})] == [[1], None, [2]]
+    assert [asked.params.get("pageToken") for asked in vendor.asked] == [None, ["x"], ["y"]]
+    assert all(asked.number("of") == 7 for asked in vendor.asked)
+
+
+def test_tokens_that_go_in_a_circle_are_found_out(client: HttpClient, vendor: Vendor) -> None:
+    vendor.on("/a", Reply({"rows": [], "nextPageToken": "x"}))
+    with pytest.raises(PermanentError, match="in a circle"):
+        list(body_token_pages(client, "a", {}))
+    assert vendor.count("/a") == 2
+
+
+def test_a_token_walk_wants_an_object(client: HttpClient, vendor: Vendor) -> None:
+    vendor.on("/a", Reply([1, 2]))
+    with pytest.raises(ContractError, match="not an object"):
+        list(body_token_pages(client, "a", {}))
+
+
+# ---- side by side ---------------------------------------------------------------------------------------------------
+
+
+def test_walks_side_by_side_keep_their_order_and_an_error_begins_no_other() -> None:
+    begun: list[int] = []
+    under_way, most = threading.Semaphore(3), threading.Lock()
+
+    def walk(number: int) -> Iterator[Page]:
+        assert under_way.acquire(blocking=False), "more walks at once than were asked for"
+        with most:
+            begun.append(number)
+        time.sleep(0.002 * (3 - number % 3))
+        under_way.release()
+        if number == 14:
+            raise TransientError("away")
+        yield Page([{"id": number}])
+
+    assert [page.rows[0]["id"] for page in side_by_side(walk, range(14), 3)] == list(range(14))
+    begun.clear()
+    came: list[int] = []
+    with pytest.raises(TransientError, match="away"):
+        came.extend(page.rows[0]["id"] for page in side_by_side(walk, range(100), 3))
+    assert max(begun) < 24  # the block of twelve in which it happened
+
+
+def test_a_look_at_the_first_rows_begins_one_walk() -> None:
+    begun: list[int] = []
+
+    def walk(number: int) -> Iterator[Page]:
+        begun.append(number)
+        yield Page([{"id": number}])
+
+    with few_rows(1):
+        next(side_by_side(walk, range(10), 4))
+    assert begun == [0]

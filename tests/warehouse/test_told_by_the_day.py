@@ -7,12 +7,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from compiled import USE, Warehouse
+from dropped import opened, take
 from lake import Lake, at, request, roster, user
 
 from uptake.warehouse.dbt import BuildSummary
 
+PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "iready"
 CATALOGUE = """tool_id,tool_name,vendor_name,function,sector,approval_status,licensed_grades,addresses
 lessons,Lessons,Curric,LC - Digital Learning Platforms,PreK-12,approved,,login.i-ready.com
 classroom,Classroom,Bigco,SDO - Learning Management Systems (LMS),PreK-12,approved,,classroom.google.com
@@ -136,3 +139,27 @@ def test_results_and_devices_are_those_of_whom_they_name(lake: Lake, built: tupl
         ("intune", "devices", 1, 1, 1, 0),
         ("iready", "diagnostic_results_ela", 3, 2, 2, 0),
     ]
+
+
+def test_the_published_lessons_are_the_minutes_that_their_files_say(
+    lake: Lake, built: tuple[Lake, BuildSummary]
+) -> None:
+    """Two in three of the students are in the roster. 11 lessons stand in the files twice (counted in them)."""
+    if not PUBLISHED.is_dir():
+        pytest.skip("../shared/data/iready is not here: the published files are tested where they are")
+    tables = [batch.table for batch in take(opened(PUBLISHED, ["iready/lessons"])).values()]
+    rows = pa.concat_tables(tables).drop_columns(["last_name", "first_name", "lesson_objective"]).to_pylist()
+    students = sorted({row["student"] for row in rows})
+    known = {number: f"x{place}" for place, number in enumerate(students) if place % 3}
+    users = [user(key, "03", "north") | {"identifier": number, "status": "active"} for number, key in known.items()]
+    lake.land("oneroster", "users", users)
+    lake.land("iready", "lessons", rows)
+    Warehouse(lake, built[0], SEEN).build()
+    once = {(row["student"], row["lesson_id"], row["completed_on"], row["score"], row["minutes"]) for row in rows}
+    theirs = [row for row in once if row[0] in known]
+    counts = "select sum(landed_rows), sum(distinct_rows) from intermediate.int_event_day_count"
+    assert lake.query(counts) == [(19_537, len(once))] and len(once) == 19_526
+    columns = "minutes_method, sum(active_minutes), count(distinct (student_key, on_date)), sum(events)"
+    ((method, minutes, days, events),) = lake.query(f"select {columns} from marts.fct_student_tool_day group by all")
+    assert (method, minutes) == ("tool_reported", sum(row[4] for row in theirs))
+    assert (days, events) == (len({(row[0], row[2]) for row in theirs}), len(theirs))
