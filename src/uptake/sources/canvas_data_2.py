@@ -160,6 +160,7 @@ class CanvasData2Settings(ApiSettings):
 
     kind: Literal["canvas_data_2"] = "canvas_data_2"
     host: Annotated[str, Key(pattern=r"^[a-z0-9.-]+\.[a-z]{2,}$")]
+    pull_every_minutes: Annotated[int, Key(ge=1)] = 240  # as often as the vendor's copy is renewed
     web_logs: bool = True
     job_minutes: Annotated[float, Key(gt=0, le=600)] = 60
 
