@@ -324,6 +324,8 @@ def test_what_lands_has_no_name_and_who_left_a_course_is_gone(
     kept = district.bytes_at_rest()
     assert not [word for word in (b"Lindqvist", b"school.example", b"see me", b"tok-1") if word in kept]
     (zoe,) = (row for row in district.landed("users") if row["idnumber"])
+    assert zoe["id"] == district.pseudonym("moodle_user", "sis:20"), "another Moodle has a 20 of its own"
+    assert {zoe["id"]} <= {row["user_id"] for row in district.landed("grades")}
     assert zoe["idnumber"] == district.pseudonym("sis_user", "s20")
     assert zoe["email"] == district.pseudonym("email", "zl@school.example")
 

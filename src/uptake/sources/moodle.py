@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -73,7 +74,8 @@ def _moment(name: str, **rules: Any) -> Field:
 
 
 def _person(name: str, **rules: Any) -> Field:
-    return Field(name, identifier="moodle_user", **rules)
+    """Number 17 of one Moodle is not 17 of the next."""
+    return Field(name, identifier="moodle_user", local_id=True, **rules)
 
 
 # Parents before children.
@@ -230,6 +232,7 @@ class Moodle(ApiSource):
         super().__init__(settings, credential)
         if credential is None or not credential.password:
             raise ConfigError(f"connection {settings.connection!r} has no token", remedy="put it in its password.")
+        self._resources = {name: replace(each, qualifier=settings.name) for name, each in RESOURCES.items()}
         self._token = credential.password
         self._page_size = settings.page_size
         self._courses: list[int] | None = None
@@ -238,6 +241,10 @@ class Moodle(ApiSource):
 
     def _auth(self, settings: MoodleSettings, credential: Credential) -> httpx.Auth:
         return httpx.Auth()  # the token stands in the body
+
+    @property
+    def resources(self) -> Mapping[str, Resource]:
+        return self._resources
 
     def windows(self, resource: Resource, *, since: datetime | None, until: datetime, full: bool) -> list[Window]:
         return entity_windows(resource, since, until, full)
