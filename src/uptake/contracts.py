@@ -150,6 +150,7 @@ class Batch:
     is_deletion: the vendor says of these rows of an entity that they are gone; of each at least the key is there.
     note: one sentence for the window's outcome, where a person must know something that no single row says; it holds
         no value of any row.
+    starts_over: what the window gave before this does not count; it came from what has turned out not to be readable.
     """
 
     table: pa.Table
@@ -158,6 +159,7 @@ class Batch:
     source_total: int | None = None
     is_deletion: bool = False
     note: str | None = None
+    starts_over: bool = False
 
     @property
     def pulled(self) -> int:

@@ -106,6 +106,8 @@ def _tried(source: Source, resource: Resource, door: Door, now: datetime, limit:
     try:
         with few_rows(limit):
             for batch in _first_batches(source, resource, now, limit):
+                if batch.starts_over:
+                    trial.rows, trial.sample, trial.notes, rejects = 0, [], [], []
                 landed = door.admit(resource, batch.table.slice(0, max(0, limit - trial.rows)))
                 trial.rows += landed.num_rows
                 first = landed.slice(0, max(0, shown - len(trial.sample)))

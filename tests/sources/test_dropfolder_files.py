@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 
 from uptake.sources.dropfolder.content import inspect
 from uptake.sources.dropfolder.mapping import fingerprint
-from uptake.sources.dropfolder.readers import read_text
 
 ENCODINGS = {
     "utf-8": "utf-8",
@@ -201,28 +200,41 @@ def test_what_cannot_be_read_is_refused_whole(tmp_path: Path, name: str, content
     assert refusal(take_one(tmp_path, name, content, format="auto"))[0] == reason
 
 
-def test_a_file_too_large_to_hold_is_read_twice_and_comes_out_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any file is too large to hold, and comes in many parts."""
     monkeypatch.setattr("uptake.sources.dropfolder.content.IN_MEMORY", 1000)
-    monkeypatch.setattr("uptake.sources.dropfolder.readers.IN_MEMORY", 1000)
     monkeypatch.setattr("uptake.sources.dropfolder.content.CHUNK", 128)
-    looks: list[Path] = []
+    monkeypatch.setattr("uptake.sources.dropfolder.readers._LARGE_BLOCK", 512)
 
-    def counted(path: Path, mapping: Any) -> Any:
-        looks.append(path)
-        return read_text(path, mapping)
 
-    monkeypatch.setattr("uptake.sources.dropfolder.readers.read_text", counted)
+@pytest.mark.usefixtures("small_blocks")
+def test_a_file_too_large_to_hold_comes_out_the_same(tmp_path: Path) -> None:
     rows = "".join(f"{n},José,{n}\n" for n in range(1000)) + "1000,cut\n"
     for place, encoding in enumerate(("utf-8", "utf-16", "cp1252")):
         batch = take_one(tmp_path / str(place), "a.csv.gz", f"Id,Who,Minutes\n{rows}".encode(encoding))
         assert batch.table["id"].to_pylist() == [str(n) for n in range(1000)]
         assert set(batch.table["who"].to_pylist()) == {"José"}
         assert [reject.raw for reject in batch.rejects] == ["1000,cut"]
-        assert len(looks) == 2 * (place + 1)
     broken = take_one(tmp_path / "broken", "a.csv", f'Id,Who,Minutes\n{rows}"1001,a,2\n')
     assert refusal(broken)[0] == "unclosed_quote"
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_what_a_later_line_leaves_out_or_adds_is_seen(tmp_path: Path) -> None:
+    """The first lines say what to expect of an NDJSON file, and do not have the last word."""
+    first = "".join(f'{{"Minutes": {n}}}\n' for n in range(50))
+    lines = first + '{"Id": "50", "Who": "a"}\n' + "".join(f'{{"Id": "{n}"}}\n' for n in range(51, 100))
+    batch = take_one(tmp_path / "a", "a.ndjson", lines, format="ndjson")
+    assert batch.table["id"].to_pylist() == [str(n) for n in range(50, 100)]
+    assert batch.table["who"].to_pylist() == ["a", *[None] * 49]
+    assert {(reject.reason, reject.column) for reject in batch.rejects} == {("missing_key", "id")}
+    assert len(batch.rejects) == 50
+    good = "".join(f'{{"Id": "{n}", "Who": "a"}}\n' for n in range(100))
+    late = take_one(tmp_path / "b", "a.ndjson", good + '{"Id": "100", "Minutes": 3}\n', format="ndjson")
+    assert late.table["minutes"].to_pylist() == [*[None] * 100, 3.0] and late.rejects == []
+    new = take_one(tmp_path / "c", "a.ndjson", good + '{"Id": "100", "colour": "red"}\n', format="ndjson")
+    assert refusal(new) == ("changed_header", "Refused a.ndjson: new: colour.")
 
 
 # --- other formats -----------------------------------------------------------------------------------------------

@@ -119,6 +119,23 @@ def test_a_file_is_taken_once_whatever_it_is_called(office: Office) -> None:
     assert [row["id"] for row in office.live()] == ["1", "1", "2"]
 
 
+def test_a_file_that_proves_unreadable_after_its_first_rows_lands_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uptake.sources.dropfolder.content.IN_MEMORY", 1000)
+    monkeypatch.setattr("uptake.sources.dropfolder.readers._LARGE_BLOCK", 512)
+    monkeypatch.setattr("uptake.landing.writer.SORT_ROWS", 3)  # so that rows are in the draft already
+    rows = [ROW.replace("1,", f"{n},", 1) for n in range(20)] + ["wrong,row\n"]
+    drop(office.drop, "a.csv", HEADER + "".join(rows) + '"20,' + ROW)
+    summary = office.pull()
+    assert (summary.pulled, summary.landed, summary.quarantined) == (1, 0, 1)
+    assert office.live() == [] and list(office.project.lake.rglob("*.*")) == []
+    (held,) = ledger.quarantine_files(office.project.operations, "lakeside")
+    assert held.reason == "unclosed_quote"
+    drop(office.drop, "a.csv", HEADER + "".join(rows))
+    assert [office.pull().landed, len(office.live())] == [20, 20]
+
+
 def test_pulled_is_landed_and_quarantined(office: Office) -> None:
     bad = ROW.replace("1,", "2,", 1).replace("2026-01-05", "soon")
     drop(office.drop, "a.csv", HEADER + ROW + bad + "3,only\n")

@@ -72,7 +72,9 @@ def take(source: DropFolder) -> dict[str, Batch]:
     (resource, *_) = source.resources.values()
     taken = {}
     for window in source.windows(resource, since=None, until=NOW, full=False):
-        batches = list(source.pull(resource, window))
+        batches: list[Batch] = []
+        for batch in source.pull(resource, window):
+            batches = [batch] if batch.starts_over else [*batches, batch]
         name = source._folder.file(source._wanted[resource.name], window).name
         taken[name] = Batch(
             pa.concat_tables([batch.table for batch in batches] or [resource.schema.empty_table()]),

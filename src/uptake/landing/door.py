@@ -23,7 +23,10 @@ _URL = (
     r"^\s*(?:[A-Za-z][A-Za-z0-9+.\-]*://|//)?(?:[^/?#@\s]*@)?(?P<host>[{letters}_\-]+(?:\.[{letters}_\-]+)+)\.?(?::[0-9]*)?"
     r"(?P<path>(?:/[^/?#\s]*){{0,{depth}}})(?:[/?#].*)?\s*$"
 )
-# The same for text that is ASCII, at a quarter of the time.
+# As much of a text as _URL can keep something of. Pages of one site then are one text, and RE2 finds it in one pass, at a
+# twentieth of the time.
+_HEAD = r"^(?P<head>[^/?#]*(?:/[^/?#]*){{0,{slashes}}})"
+# The same as _URL for text that is ASCII, at a quarter of the time.
 _LETTERS, _ASCII_LETTERS = r"\p{L}\p{N}", "A-Za-z0-9"
 
 
@@ -107,12 +110,19 @@ class Door:
 
     def _addresses(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
         text = column.cast(pa.string())
+        head = pc.struct_field(pc.extract_regex(text, _HEAD.format(slashes=2 + self._catalogue.depth)), "head")
+        # A text of several lines is no address, wherever it breaks.
+        return _by_distinct(pc.if_else(pc.match_substring(text, "\n"), text, head), self._addresses_of)
+
+    def _addresses_of(self, values: list[str]) -> list[str | None]:
+        text = pa.array(values, pa.string())
         letters = _LETTERS if pc.any(pc.invert(pc.string_is_ascii(text))).as_py() else _ASCII_LETTERS
         parts = pc.extract_regex(text, _URL.format(letters=letters, depth=self._catalogue.depth))
-        head = pc.binary_join_element_wise(
+        found = pc.binary_join_element_wise(
             pc.utf8_lower(pc.struct_field(parts, "host")), pc.struct_field(parts, "path"), ""
         )
-        return _by_distinct(head, lambda values: [self.address(value) for value in values])
+        made = {value: self.address(value) for value in pc.unique(found).to_pylist() if value is not None}
+        return [made.get(value) for value in found.to_pylist()]
 
     def address(self, head: str) -> str:
         """`host/first/segments` -> `host`, or `host/prefix` for the longest prefix that the catalogue knows for it."""

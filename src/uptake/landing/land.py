@@ -192,6 +192,9 @@ class _Landing:
         with WindowWriter(self.project.lake, self.at, token, self.resource) as writer:
             for batch in self._batches():
                 self.step = "land"
+                if batch.starts_over:
+                    writer.start_over()
+                    rejected.start_over()
                 admitted = self.door.admit(self.resource, batch.table)
                 writer.add(admitted, deleted=batch.is_deletion)
                 rejected.add(batch, admitted)
@@ -291,6 +294,8 @@ class _Landing:
         for number, batch in enumerate(self.source.pull(self.resource, self.window), start=1):
             if number % _COLLECT_EVERY == 0:
                 gc.collect(1)
+            if batch.starts_over:
+                self.pulled, self.notes, self.keys = 0, [], []
             self.pulled += batch.pulled
             if batch.source_total is not None:
                 self.source_total = batch.source_total

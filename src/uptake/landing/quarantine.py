@@ -56,6 +56,10 @@ class WindowQuarantine:
         self._token = checked_token(token)
         self._resource = resource
         self._door = door
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Forget the rows that were added."""
         self._groups: dict[tuple[str, str | None], list[Reject]] = {}
         self._unknown: list[tuple[list[str], int, bytes]] = []
         self.row_count = 0

@@ -58,10 +58,15 @@ class WindowWriter:
         self._event_time = resource.event_time
         order = ((resource.event_time,) if resource.event_time else ()) + resource.key
         self._order = tuple(dict.fromkeys(name for name in order if name in self._schema.names))
+        self._parquet: pq.ParquetWriter | None = None
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Forget the rows that were added."""
+        self._discard()
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
         self._waiting_bytes = 0
-        self._parquet: pq.ParquetWriter | None = None
         self._first: datetime | None = None
         self._last: datetime | None = None
         self.row_count = 0
@@ -73,6 +78,9 @@ class WindowWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._discard()
+
+    def _discard(self) -> None:
         if self._parquet is not None:
             self._parquet.close()
             self._parquet = None

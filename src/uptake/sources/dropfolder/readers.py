@@ -14,6 +14,7 @@ import io
 import itertools
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -339,43 +340,83 @@ def read_lines(text: Text) -> Iterator[Rows]:
 def _read_ndjson(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
     text = inspect(path, mapping.encoding)
     with duckdb.connect() as connection:
-        every_key = _if_object('json_keys("0")')
         keys: dict[str, None] = {}
-        for table, _ in read_lines(text):
-            connection.register("lines", table)
-            found = connection.sql(f"SELECT DISTINCT unnest({every_key}) FROM lines").fetchall()
-            keys |= dict.fromkeys(sorted(key for (key,) in found))
-        if not keys:
-            raise FileRefused("unreadable", "no line is a JSON object")
-        titles, pointers = _json_places(mapping, list(keys))
-        names = match_header(mapping, titles, is_sparse=True).names
-        commas = {column.name for column in mapping.columns if mapping.has_decimal_comma(column)}
-        places = [(_json_place(pointer), name) for pointer, name in zip(pointers, names, strict=True) if name]
-        # All at once: each call of its own would parse the line again.
-        texts = _if_object(f"""json_extract_string("0", [{", ".join(place for place, _ in places)}])""")
-        values = ", ".join(
-            f"{_json_text(number, place, has_comma=name in commas)} AS {_quoted(name)}"
-            for number, (place, name) in enumerate(places, start=1)
-        )
+        shape: _JsonShape | None = None
         for table, rejects in read_lines(text):
             connection.register("lines", table)
-            result = connection.sql(
-                f'SELECT {values}, texts IS NOT NULL AS "\x1e" FROM (SELECT "0", {texts} AS texts FROM lines)'
-            ).to_arrow_table()
-            is_object = result.column("\x1e")
+            found = _json_keys(connection)
+            if shape is None:
+                keys, shape = _json_header(text, mapping, found)
+                connection.register("lines", table)
+            elif not found.keys() <= keys.keys():
+                keys |= found
+                shape = _json_shape(mapping, keys)
+            result = connection.sql(shape.query).to_arrow_table()
+            is_object = result.column(_IS_OBJECT)
             broken = table.column("0").filter(pc.invert(is_object)).to_pylist()
-            batch = _named(
-                result.drop_columns(["\x1e"]).filter(is_object),
-                [name for name in names if name],
+            yield _named(
+                result.drop_columns([_IS_OBJECT]).filter(is_object),
+                shape.names,
                 [*rejects, *(Reject("unreadable", None, line) for line in broken)],
                 is_damaged=text.is_damaged,
             )
-            yield batch
+
+
+_IS_OBJECT = "\x1e"
+
+
+@dataclass(frozen=True, slots=True)
+class _JsonShape:
+    """How lines of known keys become columns `names`, and one that says which lines are objects."""
+
+    query: str
+    names: list[str]
+
+
+def _json_header(text: Text, mapping: Mapping, first: dict[str, None]) -> tuple[dict[str, None], _JsonShape]:
+    """The first lines' keys, where they are all that the mapping asks for, else those of the whole file: what is null
+    may be left out of some lines."""
+    if not mapping.header_sha256:
+        with suppress(FileRefused):
+            return first, _json_shape(mapping, first)
+    keys: dict[str, None] = {}
+    with duckdb.connect() as connection:
+        for table, _ in read_lines(text):
+            connection.register("lines", table)
+            keys |= _json_keys(connection)
+    return keys, _json_shape(mapping, keys)
+
+
+def _json_keys(connection: duckdb.DuckDBPyConnection) -> dict[str, None]:
+    keys_of_line = _if_object('json_keys("0")')
+    found = connection.sql(f"SELECT DISTINCT {keys_of_line} FROM lines").fetchall()
+    return dict.fromkeys(sorted({key for (keys,) in found for key in keys or ()}))
+
+
+def _json_shape(mapping: Mapping, keys: dict[str, None]) -> _JsonShape:
+    """Raises FileRefused."""
+    if not keys:
+        raise FileRefused("unreadable", "no line is a JSON object")
+    titles, pointers = _json_places(mapping, list(keys))
+    header = match_header(mapping, titles, is_sparse=True)
+    commas = {column.name for column in mapping.columns if mapping.has_decimal_comma(column)}
+    places = [(_json_place(pointer), name) for pointer, name in zip(pointers, header.names, strict=True) if name]
+    # All at once: each call of its own would parse the line again.
+    texts = _if_object(f"""json_extract_string("0", [{", ".join(place for place, _ in places)}])""")
+    values = ", ".join(
+        f"{_json_text(number, place, has_comma=name in commas)} AS {_quoted(name)}"
+        for number, (place, name) in enumerate(places, start=1)
+    )
+    return _JsonShape(
+        f'SELECT {values}, texts IS NOT NULL AS "{_IS_OBJECT}" FROM (SELECT "0", {texts} AS texts FROM lines)',
+        [name for _, name in places],
+    )
 
 
 def _if_object(expression: str) -> str:
-    """Nothing of a line that is no JSON object; DuckDB raises on a line that is no JSON, so it must not look at one."""
-    return f"""CASE WHEN json_valid("0") THEN CASE WHEN json_type("0") = 'OBJECT' THEN {expression} END END"""
+    """Nothing of a line that is no JSON object. DuckDB raises on one that is no JSON, and a JSON text that begins with
+    a brace is an object (RFC 8259, section 2)."""
+    return f"""CASE WHEN starts_with(ltrim("0", ' \t\r\n'), '{{') THEN TRY({expression}) END"""
 
 
 def _json_place(pointer: Sequence[str]) -> str:
@@ -386,7 +427,7 @@ def _json_place(pointer: Sequence[str]) -> str:
 def _json_text(number: int, place: str, *, has_comma: bool) -> str:
     text = f"texts[{number}]"
     if has_comma:  # a JSON number has a point, whatever the texts of the file have
-        return f"""CASE WHEN json_type("0", {place}) = 'DOUBLE' THEN replace({text}, '.', ',') ELSE {text} END"""
+        return f"""CASE WHEN TRY(json_type("0", {place})) = 'DOUBLE' THEN replace({text}, '.', ',') ELSE {text} END"""
     return text
 
 

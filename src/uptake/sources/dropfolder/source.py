@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Mapped
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,8 +20,9 @@ from uptake.errors import ConfigError
 from uptake.sources.base import Home
 from uptake.sources.dropfolder.content import FileRefused
 from uptake.sources.dropfolder.mapping import Mapping, known_zone, resolve_mappings
-from uptake.sources.dropfolder.readers import ends_early, read_whole, refused
+from uptake.sources.dropfolder.readers import ends_early, read_text, refused
 from uptake.sources.dropfolder.values import parse_again, parse_text
+from uptake.sources.paging import ahead
 from uptake.sources.places import DroppedFile, Folder, FolderSettings, Wanted
 
 
@@ -122,7 +124,7 @@ class DropFolder:
         try:
             yield from self._batches(file, self._mappings[resource.name])
         except FileRefused as refusal:
-            yield refused(resource, file.name, refusal)
+            yield replace(refused(resource, file.name, refusal), starts_over=True)
 
     def reparse(self, resource: Resource, raws: Sequence[str]) -> Batch:
         """Rows that were rejected, read again as the mapping now stands.
@@ -137,12 +139,10 @@ class DropFolder:
         return f"{self._folder}: " + ", ".join(f"{count} files of {name}" for name, count in counts.items())
 
     def _batches(self, file: DroppedFile, mapping: Mapping) -> Iterator[Batch]:
-        """Nothing is given out before the whole file has proved readable: a file lands whole or not at all."""
+        """A file lands whole or not at all: where it proves unreadable after its first rows, these do not count."""
         if file.captured is None:
             raise FileRefused("unexpected_file_name", f"the name does not match {mapping.file_name!r}")
         with self._folder.opened(file) as path:
-            texts = read_whole(path, mapping)
-            self._folder.hold(file)
-            for text in texts:
+            for text in ahead(read_text(path, mapping), depth=1):
                 yield parse_text(mapping, text, file.captured)
             self._folder.hold(file)
