@@ -23,8 +23,8 @@ _URL = (
     r"^\s*(?:[A-Za-z][A-Za-z0-9+.\-]*://|//)?(?:[^/?#@\s]*@)?(?P<host>[{letters}_\-]+(?:\.[{letters}_\-]+)+)\.?(?::[0-9]*)?"
     r"(?P<path>(?:/[^/?#\s]*){{0,{depth}}})(?:[/?#].*)?\s*$"
 )
-# As much of a text as _URL can keep something of, found by RE2 in one pass: pages of one site then are one text, and the
-# slow look is at each text once.
+# As much of a text as _URL can keep something of, found by RE2 in one pass: pages of one site then are one text, and
+# the slow look is at each text once.
 _HEAD = r"^(?P<head>[^/?#]*(?:/[^/?#]*){{0,{slashes}}})"
 # The same as _URL for text that is ASCII, at a quarter of the time.
 _LETTERS, _ASCII_LETTERS = r"\p{L}\p{N}", "A-Za-z0-9"
