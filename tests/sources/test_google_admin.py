@@ -222,7 +222,6 @@ def test_a_chromebook_is_read_without_what_tells_whose_it_is(
         DEVICES, "chromeosdevices", [CHROMEBOOK, {"deviceId": "d2", "status": "DEPROVISIONED"}, {"status": "x"}]
     )
     with source(vendor, tmp_path) as admin:
-        assert "answers and takes the credential" in admin.probe()
         batches = list(admin.pull(admin.resources["chromeos_devices"], FULL))
         people = rows(list(admin.pull(admin.resources["chromeos_device_users"], FULL)))
         days = rows(list(admin.pull(admin.resources["chromeos_device_days"], FULL)))
@@ -240,6 +239,17 @@ def test_a_chromebook_is_read_without_what_tells_whose_it_is(
         (date(2026, 4, 13), 60_000),
     ]
     assert vendor.asked[-1].text("projection") == "FULL"
+
+
+def test_a_probe_asks_for_devices_and_for_a_report(google: GoogleServer, vendor: Vendor, tmp_path: Path) -> None:
+    google.lists(DEVICES, "chromeosdevices", [])
+    report = f"{REPORTS}{datetime.now(UTC) - timedelta(hours=8, days=5):%Y-%m-%d}"
+    vendor.on(report, google.guarded(lambda _: LATER))
+    with source(vendor, tmp_path) as admin:
+        assert "answers and takes the credential" in admin.probe()
+        vendor.on(report, google.guarded(lambda _: error(403, "forbidden")))
+        with pytest.raises(PermanentError, match="refused the credential"):
+            admin.probe()
 
 
 def test_through_the_door_nothing_is_asked_twice_a_day_nor_lost(

@@ -54,6 +54,7 @@ _NOT_YET = re.compile(rb"not yet available|can not be later than")
 # A report that is not whole by then is worth a person's eye.
 _LATE = timedelta(days=10)
 _NOTES = "reported_days.json"
+_REPORTS = "admin/reports/v1/usage/users/all/dates"
 _DEVICES = "admin/directory/v1/customer/my_customer/devices/chromeos"
 _DEVICES_AT_ONCE = 200
 
@@ -200,6 +201,13 @@ class GoogleAdmin(GoogleSource):
         asked = {"maxResults": 1, "fields": "chromeosdevices(deviceId)"}
         answer = self.client.get(_DEVICES, asked, is_probe=True)
         rows_under(answer, "chromeosdevices")
+        # An admin may be allowed to see devices and no reports.
+        day = datetime.now(_PACIFIC).date() - timedelta(days=5)
+        try:
+            self.client.get(f"{_REPORTS}/{day}", {"maxResults": 1, "fields": "usageReports(date)"}, is_probe=True)
+        except BadRequest as error:
+            if not error.says(_NOT_YET):
+                raise
         return f"Google's Admin SDK at {answer.url.host} answers and takes the credential."
 
     # --- use of apps ---------------------------------------------------------------------------------------------
@@ -236,7 +244,7 @@ class GoogleAdmin(GoogleSource):
             "fields": "nextPageToken,warnings,usageReports(date,entity(profileId,userEmail),parameters)",
         }
         try:
-            for answer in body_token_pages(self.client, f"admin/reports/v1/usage/users/all/dates/{day}", asked):
+            for answer in body_token_pages(self.client, f"{_REPORTS}/{day}", asked):
                 missing.update(_missing(rows_under(answer, "warnings"), apps))
                 rows: list[Any] = []
                 for report in rows_under(answer, "usageReports"):
