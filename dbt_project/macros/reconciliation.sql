@@ -79,15 +79,9 @@
   ]) }}
 {%- endmacro %}
 
-{#- A key as one value: of several columns, their texts with a blank between them. -#}
-{% macro whole_key(key, relation=none) -%}
-  {%- set prefix = relation ~ "." if relation else "" -%}
-  {%- set columns = key.split() -%}
-  {%- if columns | length == 1 -%}
-    {{ prefix }}"{{ columns[0] }}"
-  {%- else -%}
-    concat({% for column in columns %}cast({{ prefix }}"{{ column }}" as varchar){{ ", ' ', " if not loop.last }}{% endfor %})
-  {%- endif -%}
+{#- A key as one text: of several columns, with a blank between them. -#}
+{% macro whole_key(key) -%}
+  concat({% for column in key.split() %}cast("{{ column }}" as varchar){{ ", ' ', " if not loop.last }}{% endfor %})
 {%- endmacro %}
 
 {#- Namespaces whose records are staged for each source apart: an id is one source's own until models behind staging say otherwise. -#}
