@@ -130,3 +130,21 @@ def test_decimals_of_parquet_are_numbers(tmp_path: Path):
 def test_a_subgroup_of_many_values_is_refused():
     with pytest.raises(ContractError, match="subgroup baseline has 1,800 values"):
         run_study(plan(subgroups=["baseline"]), table(world()))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_ids_of_many_digits_are_not_rounded(tmp_path: Path, kind: str):
+    """A gap makes pandas read whole numbers as floats, which know 53 bits."""
+    frame = world(by_school=False).assign(unit=lambda f: 2**60 + f.index, school=lambda f: 2**60 + f["school"])
+    frame = frame.astype({"unit": "Int64", "school": "Int64"})
+    frame.loc[0, ["unit", "school"]] = None
+    file = tmp_path / f"a.{kind}"
+    frame.to_csv(file, index=False) if kind == "csv" else frame.to_parquet(file, index=False)
+    chosen = plan(unit="unit", cluster="school")
+    found = run_study(chosen, read_table(chosen, file)).outcomes[0]
+    assert "60 clusters" in next(gate for gate in found.gates if gate.name == "clusters").meaning
+    assert found.flow[-1]["rows"] == 1799
+
+
+def test_a_place_that_is_also_a_number_stays_one(files: dict[str, Path]):
+    assert plan(unit="unit", cluster="school", site="grade", covariates=["grade"]).keys == {"unit", "school"}

@@ -81,6 +81,15 @@ def test_unknown_use_takes_nobody_out_of_the_arm_they_were_assigned_to():
     assert sum(part.n for part in found.dose) == whole.main.n_treated
 
 
+def test_where_everybody_does_as_was_offered_the_effect_on_users_is_that_of_the_offer():
+    frame = world(by_school=False, effect=0.3, seed=2)
+    found = result(frame.assign(used=frame["arm"]), treatment={"column": "arm", "received": "used"})
+    assert found.on_users.effect == pytest.approx(found.main.effect)
+    assert (found.on_users.low, found.on_users.high) == pytest.approx((found.main.low, found.main.high), rel=1e-3)
+    assert np.isfinite(found.on_users.first_stage_f)
+    assert next(gate for gate in found.gates if gate.name == "instrument").status == "passed"
+
+
 def test_an_offer_that_moved_use_by_rounding_only_tells_nothing_of_users():
     frame = world(by_school=False, seed=3).assign(used=0.1)
     found = result(frame, treatment={"column": "arm", "received": "used"}, covariates=["baseline"])
@@ -259,6 +268,16 @@ def test_small_subgroups_are_hidden_and_the_one_that_would_give_them_away():
     shown = [one for one in found.values() if one.p is not None]
     assert len(shown) == 4
     assert all(one.p_adjusted >= one.p for one in shown)
+
+
+def test_students_of_no_known_subgroup_cannot_be_worked_out():
+    frame = world(by_school=False, effect=0.3, seed=9)
+    frame["home"] = np.where(frame.index < 7, None, np.where(frame.index < 500, "flat", "house"))
+    shown = {part.name: part for part in result(frame, subgroups=["home"]).subgroups}
+    assert "worked out" in shown["home = flat"].hidden and shown["home = house"].g is not None
+    assert set(shown) == {"home = flat", "home = house"}
+    frame.loc[:6, "home"] = "flat"
+    assert all(part.g is not None for part in result(frame, subgroups=["home"]).subgroups)
 
 
 def test_dose_is_a_description_by_quarters_of_the_users():

@@ -32,7 +32,7 @@ def study() -> RecordedStudy:
 
 def words_of(pdf: bytes) -> str:
     streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
-    text = b"".join(zlib.decompress(part) for part in streams if part[:1] == b"x")
+    text = b"".join(zlib.decompressobj().decompress(part) for part in streams if part[:1] == b"x")
     return b" ".join(re.findall(rb"\((.*?)(?<!\\)\) Tj", text)).decode("latin-1").replace("\\", "")
 
 

@@ -146,7 +146,8 @@ def read_table(plan: StudyPlan, path: Path) -> StudyTable:
         if path.suffix.lower() == ".parquet":
             table = pq.read_table(path, columns=wanted)
         else:
-            options = pa_csv.ConvertOptions(include_columns=wanted, strings_can_be_null=True)
+            as_text = dict.fromkeys(plan.keys, pa.string())  # ids of many digits are no numbers that may be rounded
+            options = pa_csv.ConvertOptions(include_columns=wanted, strings_can_be_null=True, column_types=as_text)
             table = pa_csv.read_csv(path, convert_options=options)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
@@ -155,6 +156,8 @@ def read_table(plan: StudyPlan, path: Path) -> StudyTable:
     for place, column in enumerate(table.schema):
         if pa.types.is_decimal(column.type):
             table = table.set_column(place, column.name, table.column(place).cast(pa.float64()))
+        elif column.name in plan.keys and pa.types.is_integer(column.type):
+            table = table.set_column(place, column.name, table.column(place).cast(pa.string()))
         elif pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
             raise ContractError(
                 f"column {column.name} of {path.name} holds bytes that are no text in UTF-8",

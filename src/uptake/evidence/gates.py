@@ -166,15 +166,16 @@ def attrition_limit(overall: float, boundary: Literal["cautious", "optimistic"])
 
 
 def _attrition(plan: StudyPlan, rows: Eligible, result: DesignResult) -> Gate:
-    """Students lost after assignment. Where whole clusters were assigned, clusters that were lost whole take all their
-    students with them, so that both of WWC's steps are in the one figure, on the careful side."""
+    """Students lost after assignment, mostly for want of an outcome. Where whole clusters were assigned, clusters that
+    were lost whole take all their students with them, so that both of WWC's steps are in the one figure, on the careful
+    side."""
     compared = ~rows.other.any(axis=1)
     assigned = np.array([((rows.t == arm) & compared).sum() for arm in (1, 0)], dtype=float)
     lost = 100 * (1 - np.array(result.sample.counts) / assigned)
     overall = 100 * (1 - sum(result.sample.counts) / assigned.sum())
     differential = float(abs(lost[0] - lost[1]))
     cautious, optimistic = attrition_limit(overall, "cautious"), attrition_limit(overall, "optimistic")
-    found = f"{overall:.1f} % of those assigned have no outcome; the arms differ by {differential:.1f} points"
+    found = f"{overall:.1f} % of those assigned could not be analysed; the arms differ by {differential:.1f} points"
     if cautious is not None and differential <= cautious:
         status, meaning = "passed", f"{found}: low by the cautious boundary ({cautious:.1f})."
     elif optimistic is not None and differential <= optimistic:

@@ -19,6 +19,7 @@ from uptake.evidence.linear import independent
 from uptake.evidence.plan import Matching
 
 FIRST_CANDIDATES = 5
+LARGE_CELL = 2_000  # comparison rows from which on a cell's order is that of each row's nearest candidates
 MANY = 20_000  # rows from which a second thread is worth starting
 TIE = 1e-7  # of a standard deviation: equal distances are drawn by lot, by the plan's seed
 SURE = 12.0  # a logit beyond which a student's arm was certain: no comparison is like them
@@ -117,8 +118,9 @@ def match(
         pairs = _with_replacement(points, treated, others, plan.neighbours, reach)
     else:
         found, free = [], others
+        code = np.zeros(len(t), dtype=np.int64) if exact is None else exact
         for _ in range(plan.neighbours):
-            found.append(_without_replacement(points, treated, free, reach))
+            found.append(_without_replacement(points, code, treated, free, reach))
             free = np.setdiff1d(free, found[-1][:, 1], assume_unique=True)
         pairs = np.concatenate(found)
     if not len(pairs):
@@ -149,12 +151,22 @@ def _workers(rows: np.ndarray) -> int:
     return -1 if len(rows) > MANY else 1
 
 
-def _without_replacement(points: np.ndarray, treated: np.ndarray, others: np.ndarray, reach: float) -> np.ndarray:
-    """Each round asks for the nearest free neighbours of those who have none yet, and gives the closest pairs first."""
+def _without_replacement(
+    points: np.ndarray, code: np.ndarray, treated: np.ndarray, others: np.ndarray, reach: float
+) -> np.ndarray:
+    """Each round asks for the nearest free neighbours of those who have none yet, and gives the closest pairs first.
+
+    Where a row has lost all that it asked for, the next of its neighbours may be closer to it than to whoever got them:
+    of its cell only pairs that are closer than the farthest it asked for are given in that round. Cells larger than
+    LARGE_CELL are not held to that, for the sake of time.
+    """
     pairs = []
     candidates = FIRST_CANDIDATES
     while len(treated) and len(others):
-        k = min(candidates, len(others))
+        free = np.bincount(code[others], minlength=int(code.max()) + 1)
+        k = min(candidates, int(free[code[treated]].max()))
+        if k == 0:
+            break
         distance, place = cKDTree(points[others]).query(
             points[treated], k=k, distance_upper_bound=reach, workers=_workers(treated)
         )
@@ -163,9 +175,15 @@ def _without_replacement(points: np.ndarray, treated: np.ndarray, others: np.nda
         order = np.argsort(distance[row, column], kind="stable")
         who, whom = row[order], place[row, column][order]
         taken = _closest_first(who, whom, len(treated), len(others))
-        pairs.append(np.column_stack([treated[who[taken]], others[whom[taken]]]))
         # A treated row that saw fewer than k free neighbours has seen them all; one that saw k may find others.
         has_more = np.isfinite(distance[:, -1])
+        has_more[who[taken]] = False
+        limit = np.full(len(free), np.inf)
+        np.minimum.at(limit, code[treated[has_more]], distance[has_more, -1])
+        limit[free > LARGE_CELL] = np.inf
+        taken = taken[distance[row, column][order][taken] <= limit[code[treated[who[taken]]]]]
+        pairs.append(np.column_stack([treated[who[taken]], others[whom[taken]]]))
+        has_more |= np.isfinite(limit)[code[treated]]
         has_more[who[taken]] = False
         alone = np.ones(len(others), dtype=bool)
         alone[whom[taken]] = False

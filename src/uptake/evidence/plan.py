@@ -223,6 +223,13 @@ class StudyPlan(_Part):
         return tuple(dict.fromkeys(column for outcome in self.outcomes for column in outcome.columns))
 
     @property
+    def keys(self) -> frozenset[str]:
+        """Columns of the table that tell students and places apart and are nothing else."""
+        rest = self.model_copy(update={"unit": None, "cluster": None, "site": None})
+        named = {column for column in (self.unit, self.cluster, self.site) if column}
+        return frozenset(named.difference(rest.columns, rest.outcome_columns))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Every column of the table that the plan names, but for the outcomes."""
         treatment, named = self.treatment, [condition.column for condition in self.population]

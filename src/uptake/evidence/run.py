@@ -481,7 +481,7 @@ def _no_size(outcome: Outcome, result: DesignResult) -> str | None:
 
 def _subgroups(plan: StudyPlan, rows: Eligible, outcome: Outcome, of: Sample) -> list[Estimate]:
     """The same design inside each subgroup. Small ones are hidden, and with a single hidden one the next smallest of
-    its dimension, which could be subtracted from the whole otherwise."""
+    its dimension, which could be subtracted from the whole otherwise. Students of no known subgroup are one, too."""
     found: list[Estimate] = []
     for column in plan.subgroups:
         values = rows.frame[column].iloc[of.row]
@@ -494,6 +494,9 @@ def _subgroups(plan: StudyPlan, rows: Eligible, outcome: Outcome, of: Sample) ->
             except PermanentError as error:
                 parts.append((int(inside.sum()), Estimate(name=name, hidden=error.message)))
         small = [part for _, part in parts if part.hidden.startswith(SMALL[:5])]
+        unknown = of.take(values.isna().to_numpy())
+        if len(unknown.t) and min(unknown.counts) < plan.minimum_n:
+            small.append(Estimate(name=f"{column} unknown", hidden=SMALL.format(plan.minimum_n)))
         open_ = [(size, i) for i, (size, part) in enumerate(parts) if not part.hidden.startswith(SMALL[:5])]
         if len(small) == 1 and open_:
             _, i = min(open_)

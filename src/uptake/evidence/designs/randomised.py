@@ -15,6 +15,8 @@ from uptake.evidence.designs.common import DesignResult, OnUsers, finished, opin
 from uptake.evidence.linear import ROUNDING, Fit
 from uptake.evidence.plan import StudyPlan
 
+STRONGEST = 1e6  # first-stage F where everybody did as was offered, and nothing varies
+
 
 def estimate(plan: StudyPlan, sample: Sample) -> DesignResult:
     second = (opinion("without covariates", regress(sample, adjusted=False), sample),) if sample.x.shape[1] else ()
@@ -39,7 +41,7 @@ def on_users(plan: StudyPlan, of: Fit) -> OnUsers | None:
         return None
     covariance = of.covariance(spread.variance)
     offer, use = of.estimate
-    if covariance[1, 1] == 0 or abs(use) <= ROUNDING * of.size[1]:
+    if abs(use) <= ROUNDING * of.size[1]:
         return None
     ratio = offer / use
     gradient = np.array([1.0, -ratio]) / use
@@ -47,6 +49,6 @@ def on_users(plan: StudyPlan, of: Fit) -> OnUsers | None:
         effect=float(ratio),
         se=float(np.sqrt(gradient @ covariance @ gradient)),
         first_stage=float(use),
-        first_stage_f=float(use**2 / covariance[1, 1]),
+        first_stage_f=float(use**2 / max(covariance[1, 1], use**2 / STRONGEST)),
         interval=inference.ratio_interval(of.estimate, covariance, spread.df, plan.confidence),
     )
