@@ -517,7 +517,7 @@ def _steps(study: pd.Series, answer: pd.Series) -> list[str]:
             "Ask for a better comparison: next term, let some classes start later, by lot, in several schools.",
             PLAN_FIRST,
         ]
-    if kind in STEPS:
+    if kind in STEPS and not words.is_missing(answer["g_low"]):
         return [step.format(tool=tool) for step in STEPS[kind]]
     return [
         f"Do not renew or retire {tool} on this study: it cannot answer the question.",

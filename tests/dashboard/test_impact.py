@@ -11,6 +11,8 @@ import pytest
 from conftest import said
 from streamlit.testing.v1 import AppTest
 
+from queries import impact
+
 Visit = Callable[..., AppTest]
 RAN = [(make_snapshot.STUDIED[tool][0], verdict) for tool, verdict, *_ in make_snapshot.STUDIES if verdict]
 EFFECT = "Difference"
@@ -39,6 +41,23 @@ def test_advice_differs_by_answer(look: Visit) -> None:
         if verdict != "not_enough_evidence":
             advice.add(said(look("impact", tool=tool)).split("What to do next")[-1])
     assert len(advice) == len(RAN) - 1
+
+
+def test_without_an_effect_size_no_sample_is_said_to_be_enough(
+    published: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody passed: the verdict is "not enough evidence", and more students like these would tell no more."""
+    real = impact.answers
+    sizeless = {
+        "verdict": "not_enough_evidence",
+        "sentence": "No effect size.",
+        "g": None,
+        "g_low": None,
+        "g_high": None,
+    }
+    monkeypatch.setattr(impact, "answers", lambda *args, **kwargs: real(*args, **kwargs).assign(**sizeless))
+    advice = said(visit("impact", tool="ReadWell")).split("What to do next")[-1]
+    assert "it cannot answer the question" in advice and "how many would be enough" not in advice
 
 
 def test_a_description_is_not_called_a_cause(look: Visit) -> None:

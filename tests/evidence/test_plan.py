@@ -83,6 +83,9 @@ def test_a_wrong_file_names_the_key(tmp_path: Path):
     with pytest.raises(ConfigError, match="design") as caught:
         read_plan(file)
     assert "treatment" in str(caught.value)
+    file.write_bytes("question: Hilft es den Schülern?".encode("latin-1"))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_plan(file)
     file.write_text("a: [")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_plan(file)

@@ -92,6 +92,8 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         assert part in ran.output
     shown = json.loads(runner.invoke(app, ["study", "show", identifier, "--json"]).output)
     assert shown["results"][0]["outcomes"][0]["verdict"]["kind"] == "effect"
+    nowhere = runner.invoke(app, ["study", "report", identifier, "nowhere/study.html"])
+    assert nowhere.exit_code == 1 and "cannot be written" in nowhere.output
     listed = json.loads(runner.invoke(app, ["study", "list", "--json"]).output)
     assert [(one["runs"], one["verdict"]) for one in listed] == [(1, "effect")]
 

@@ -132,6 +132,7 @@ def report_command(
 
     Example: `uptake study report 3f9a1c mathspring.pdf`
     """
+    from uptake.errors import ConfigError
     from uptake.evidence import store
     from uptake.evidence.report import as_html, as_pdf
 
@@ -140,7 +141,10 @@ def report_command(
             raise typer.BadParameter("give a file that ends in .html or .pdf")
         study = store.find(_project(config).operations, identifier)
         made = as_pdf(study) if output.suffix.lower() == ".pdf" else as_html(study).encode()
-        output.write_bytes(made)
+        try:
+            output.write_bytes(made)
+        except OSError as error:
+            raise ConfigError(f"{output} cannot be written: {error.strerror}", remedy="name another place.") from error
         typer.echo(f"Wrote {output}")
 
 

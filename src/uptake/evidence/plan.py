@@ -245,8 +245,8 @@ def read_plan(path: Path) -> StudyPlan:
     """From a YAML file. Raises ConfigError naming the key that is wrong."""
     try:
         given: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"the plan {path} cannot be read: {error}", remedy="give a YAML file.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"the plan {path} cannot be read: {error}", remedy="give a YAML file in UTF-8.") from error
     try:
         plan = StudyPlan.model_validate(given)
     except ValidationError as error:
