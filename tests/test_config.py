@@ -147,6 +147,15 @@ def test_every_wrong_key_is_told_in_the_order_of_the_file(write) -> None:  # typ
     assert [line.split(":")[0] for line in lines] == [f"uptake.yaml line {number}" for number in (1, 6, 15, 17)]
 
 
+def test_two_canvases_that_number_their_people_alike_are_refused(write) -> None:  # type: ignore[no-untyped-def]
+    canvas = "      - {{name: {}, kind: canvas, connection: c, url: 'https://{}.example'{}}}\n"
+    one, other = canvas.format("lms", "one", ""), canvas.format("lms2", "two", "")
+    with pytest.raises(ConfigError, match=r"sources\.3\.url: 'lms' and 'lms2' number their people alike"):
+        load_config(write(GOOD + one + other))
+    load_config(write(GOOD + one + canvas.format("lms2", "two", ", ids: own")))
+    load_config(write(GOOD + one + canvas.format("lms2", "one", ", account: '7'")))
+
+
 def test_two_districts_need_two_ids(write) -> None:  # type: ignore[no-untyped-def]
     second = GOOD[GOOD.index("  - id") :]
     assert "line 23: districts.1.id: another district has the id 'lakeside'" in complaint(write(GOOD + second))

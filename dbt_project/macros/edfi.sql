@@ -1,12 +1,3 @@
-{#- A key is that of other rosters, unless the source's ids are its own. -#}
-{% macro own_or_shared(source_column, key) -%}
-  case
-    when {{ source_column }} in (select source from {{ source("config", "source") }} where has_own_ids)
-      then concat({{ source_column }}, ':', {{ key }})
-    else {{ key }}
-  end
-{%- endmacro %}
-
 {#- One text for what Ed-Fi knows by several values: its natural key. NULL where a part is not known. -#}
 {% macro edfi_key(relation, columns) -%}
   {%- set prefix = relation ~ "." if relation else "" -%}

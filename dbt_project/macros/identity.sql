@@ -55,3 +55,12 @@
 
 )
 {%- endmacro %}
+
+{#- A key that is of no person: other sources' too, unless the source's ids are its own (`ids: own`). -#}
+{% macro own_or_shared(source_column, key) -%}
+  case
+    when {{ source_column }} in (select source from {{ source("config", "source") }} where has_own_ids)
+      then concat({{ source_column }}, ':', {{ key }})
+    else {{ key }}
+  end
+{%- endmacro %}

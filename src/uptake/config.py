@@ -63,9 +63,21 @@ class SourceSettings(Settings):
     published_within_seconds: Annotated[int, Field(ge=1)] | None = None
 
     @property
+    def numbering(self) -> str | None:
+        """Which of several systems of this kind numbers the accounts that land under bare numbers; None where no other
+        one could be meant. A district has one of them for each kind of source."""
+        return None
+
+    @property
     def namespace(self) -> str:
         """First part of the names of the source's landing views, <namespace>__<resource>."""
         return self.kind
+
+
+def _number_alike(one: SourceSettings, other: SourceSettings) -> bool:
+    """Two systems of one kind, the accounts of both under bare numbers."""
+    numberings = {one.numbering, other.numbering}
+    return one.kind == other.kind and None not in numberings and len(numberings) == 2
 
 
 def _typed_source(entry: Any) -> Any:
@@ -284,6 +296,13 @@ class District(Settings):
         for index, source in enumerate(self.sources):
             if source.name in {earlier.name for earlier in self.sources[:index]}:
                 raise _wrong(f"another source is named {source.name!r} already", "sources", index, "name")
+            for earlier in self.sources[:index]:
+                if _number_alike(earlier, source):
+                    raise _wrong(
+                        f"{earlier.name!r} and {source.name!r} number their people alike, so that user 17 of one would "
+                        "be user 17 of the other: give the newer one `ids: own`",
+                        *("sources", index, "url"),
+                    )
         if self.clock_url and not self.is_simulated:
             raise _wrong("only a simulated district has a clock of its own", "clock_url")
         return self

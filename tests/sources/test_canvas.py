@@ -52,6 +52,15 @@ def test_ids_stay_exact_and_the_course_is_put_in(vendor: Vendor) -> None:
     assert vendor.asked[-1].params == {"student_ids[]": ["all"], "per_page": ["100"]}
 
 
+def test_people_of_a_second_canvas_are_its_own_and_their_sis_ids_are_the_districts(vendor: Vendor) -> None:
+    for options, qualifier in (({}, None), ({"ids": "own"}, "lms2")):
+        with source(vendor, name="lms2", **options) as canvas:
+            assert {resource.qualifier for resource in canvas.resources.values()} == {qualifier}
+            fields = [field for resource in canvas.resources.values() for field in resource.fields]
+    assert {field.identifier for field in fields if field.local_id} == {"canvas_user"}
+    assert {field.local_id for field in fields if field.identifier == "canvas_user"} == {True}
+
+
 def test_enrolments_of_every_state_are_asked_for(vendor: Vendor) -> None:
     vendor.on("/api/v1/accounts/self/courses", Reply([{"id": 1}]))
     vendor.on("/api/v1/courses/1/enrollments", Reply([]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import orjson
 import pytest
 from lake import CONFIG, DISTRICT, Lake, Row, at, enrollment, request, roster, user
 
+from uptake import pipeline
 from uptake.parsing import parse_records
 from uptake.sources.registry import warehouse_resources
 from uptake.warehouse.dbt import build_warehouse
@@ -233,3 +235,18 @@ def test_the_students_of_real_servers_are_all_there(lake: Lake) -> None:
     grades = lake.query(f"select grade, count(*) from marts.dim_student where {real} group by 1 order by 1")
     counts = [("04", 854), ("05", 838), ("06", 909), ("07", 825), ("08", 825), ("09", 700), ("10", 575), ("11", 500)]
     assert grades == [*counts, ("12", 475)]
+
+
+def test_what_is_published_counts_them_once(lake: Lake) -> None:
+    [(students,)] = lake.query(
+        "select count(distinct person_key) from intermediate.int_person where person_type = 'student'"
+    )
+    assert pipeline.check(lake.project, DISTRICT).failed_critical == []
+    snapshot = pipeline.publish(lake.project, DISTRICT)
+    with closing(snapshot.open("restricted")) as restricted:
+        assert restricted.execute("select count(*), count(distinct student_key) from dim_student").fetchall() == [
+            (students, students)
+        ]
+    with closing(snapshot.open("leaders")) as leaders:
+        told = leaders.execute("select source, people from mart_identity_match where people is not null").fetchall()
+    assert told == ([("state", 6501)] if PULLS.exists() else [])

@@ -8,7 +8,8 @@ Ids are 64-bit integers, beyond what a double holds; they stay exact here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -33,7 +34,7 @@ def _names(text: str) -> frozenset[str]:
 
 
 def _person(name: str, **rules: str | bool) -> Field:
-    return Field(name, identifier="canvas_user", **rules)  # type: ignore[arg-type]
+    return Field(name, identifier="canvas_user", local_id=True, **rules)  # type: ignore[arg-type]
 
 
 # Parents before children.
@@ -272,13 +273,21 @@ _ACTIVITY_MARGIN = timedelta(minutes=15)
 class CanvasSettings(ApiSettings):
     """url: the district's Canvas. account: its root account. page_size: Canvas may give less.
 
+    ids: `own` for a second Canvas of the district, which numbers its users as the first one does; changing it makes its
+    accounts new ones.
+
     history_days: how far back page views are read at first; Canvas keeps 30 days in this list.
     """
 
     kind: Literal["canvas"] = "canvas"
     account: str = "self"
+    ids: Literal["shared", "own"] = "shared"
     page_size: Annotated[int, Key(ge=1, le=100)] = 100
     history_days: Annotated[int, Key(ge=1, le=30)] = 30
+
+    @property
+    def numbering(self) -> str | None:
+        return self.url.host if self.ids == "shared" else None
 
 
 class Canvas(ApiSource):
@@ -296,10 +305,17 @@ class Canvas(ApiSource):
     def __init__(self, settings: CanvasSettings, credential: Credential | None) -> None:
         super().__init__(settings, credential)
         self._account = f"api/v1/accounts/{settings.account}"
+        self._qualifier = settings.name if settings.ids == "own" else None
         self._page_size = settings.page_size
         self._history = timedelta(days=settings.history_days)
         self._courses: list[int] | None = None
         self._last_active: dict[int, datetime] | None = None
+
+    @property
+    def resources(self) -> Mapping[str, Resource]:
+        if self._qualifier is None:
+            return RESOURCES
+        return {name: replace(resource, qualifier=self._qualifier) for name, resource in RESOURCES.items()}
 
     def _auth(self, settings: CanvasSettings, credential: Credential) -> BearerToken:
         if not credential.password:

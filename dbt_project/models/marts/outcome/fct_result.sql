@@ -39,7 +39,7 @@ lms as (
   select
     identity.person_key as student_key,
     lms_class.class_key,
-    cast(submission.assignment_id as varchar) as line_item_key,
+    {{ own_or_shared("submission.source", "cast(submission.assignment_id as varchar)") }} as line_item_key,
     'lms_assignment' as result_source,
     cast(null as varchar) as category,
     submission.score,
