@@ -311,6 +311,20 @@ def test_a_student_is_the_one_of_the_other_rosters_and_no_teacher(
     assert district.pseudonym("email", "zl@school.example") in {row["email"] for row in rows}
 
 
+@pytest.mark.parametrize(("ids", "landed"), [("shared", "101"), ("own", "sis:101")])
+def test_a_school_or_class_is_the_one_of_the_other_rosters_where_ids_are_shared(
+    vendor: Vendor, district: AskedDistrict, ids: str, landed: str
+) -> None:
+    server = CleverServer(vendor)
+    server.put("schools", {"name": "North", "sis_id": "101"})
+    server.put("sections", {"name": "Math", "school": "s1", "sis_id": "101"})
+    district.configure(ids=ids)
+    district.pull(resources=["schools", "sections"])
+    for name in ("schools", "sections"):
+        (row,) = district.landed(name)
+        assert row["sis_id"] == landed
+
+
 def test_nothing_personal_lands(vendor: Vendor, district: AskedDistrict) -> None:
     server = CleverServer(vendor)
     server.put("users", STUDENT, TEACHER, STUDENT | {"created": "604823 last summer"})
