@@ -28,6 +28,7 @@
     ("edfi", "studentDemographics", "id", "stg_edfi__student_demographics", "id"),
     ("edfi", "studentDirectories", "id", "stg_edfi__student_directories", "id"),
     ("edfi", "studentSectionAssociations", "id", "stg_edfi__student_section_associations", "id"),
+    ("edfi", "studentSchoolAttendanceEvents", "id", "stg_edfi__student_school_attendance_events", "id"),
     ("clever", "schools", "id", "stg_clever__schools", "id"),
     ("clever", "terms", "id", "stg_clever__terms", "id"),
     ("clever", "courses", "id", "stg_clever__courses", "id"),

@@ -49,6 +49,15 @@
       "other": ["x", "nonbinary", "other"],
       "": ["unknown", "notselected", "unspecified"],
     },
+    "attendance": {
+      "present": ["inattendance", "present"],
+      "excused_absence": ["excusedabsence"],
+      "unexcused_absence": ["unexcusedabsence"],
+      "tardy": ["tardy"],
+      "early_departure": ["earlydeparture"],
+      "partial": ["partial"],
+      "": ["unknown"],
+    },
     "english_learner": {
       "yes": ["limited"],
       "no": ["notlimited", "limitedmonitored1", "limitedmonitored2"],

@@ -48,6 +48,13 @@ EVENTS_AT_ONCE = 15_000_000  # a pass of dbt over more dates than this would not
 # Lists that decide, like the roster, how the use of any week is counted: which sector and function a product is of, and
 # which tools somebody pays for.
 LISTS = {("learnplatform", "products"), ("registers", "contracts")}
+# What rosters send besides, and no count of use looks at.
+OUTCOMES = {
+    ("oneroster", "categories"),
+    ("oneroster", "lineItems"),
+    ("oneroster", "results"),
+    ("edfi", "studentSchoolAttendanceEvents"),
+}
 
 _FILE = pa.schema(
     [
@@ -329,9 +336,13 @@ def _find_work(
     work.is_unfinished = bool(begun)
     work.dates |= {day for kind, day in begun if kind == "date"}
     work.weeks = weeks_of(work.dates, district) | {day for kind, day in begun if kind == "week"}
-    if work.has_new_settings or any(file.name[0] in ROSTER_NAMESPACES or file.name in LISTS for file in changed):
+    if work.has_new_settings or any(_decides_weeks(file.name) for file in changed):
         work.weeks |= school_weeks(district)
     return work
+
+
+def _decides_weeks(name: Name) -> bool:
+    return name in LISTS or (name[0] in ROSTER_NAMESPACES and name not in OUTCOMES)
 
 
 def _changed(

@@ -38,12 +38,17 @@ with said as (
   select source, 'economic_disadvantage', economic_disadvantage_word
   from {{ ref("stg_edfi__student_demographics") }}
 
+  union all
+
+  select source, 'attendance', attendance_word
+  from {{ ref("stg_edfi__student_school_attendance_events") }}
+
 )
 
 select source, vocabulary, word
 from said
 where case vocabulary
-  {%- for vocabulary in ["grade", "gender", "race", "english_learner", "economic_disadvantage"] %}
+  {%- for vocabulary in ["grade", "gender", "race", "english_learner", "economic_disadvantage", "attendance"] %}
   when '{{ vocabulary }}' then {{ is_unknown_word(vocabulary, "word") }}
   {%- endfor %}
 end

@@ -397,6 +397,18 @@ RESOURCES: dict[str, Resource] = {
             doc="Students of a class.",
         ),
         _resource(
+            "studentSchoolAttendanceEvents",
+            _student(),
+            _of("schoolReference", "schoolId", required=True),
+            Field("eventDate", pa.date32(), required=True),
+            _term("attendanceEventCategory"),
+            Field("eventDuration", pa.float64()),
+            ignored="""sessionReference attendanceEventReason arrivalTime departureTime
+                educationalEnvironmentDescriptor schoolAttendanceDuration""",
+            delete_scope=("schoolId",),
+            doc="Absences and other events of attendance, by day. The reason that was given is not read.",
+        ),
+        _resource(
             "staffSectionAssociations",
             _staff(),
             *_section("sectionReference"),
