@@ -277,6 +277,11 @@
   cast(sum(hash({{ relation }})) as varchar), cast(bit_xor(hash({{ relation }})) as varchar)
 {%- endmacro %}
 
+{#- The number that a text is; NULL for any other text. -#}
+{% macro number_or_null(text) -%}
+  try_cast({{ text }} as double)
+{%- endmacro %}
+
 {% macro random_text() -%}
   cast(gen_random_uuid() as varchar)
 {%- endmacro %}

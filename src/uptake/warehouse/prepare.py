@@ -53,6 +53,8 @@ OUTCOMES = {
     ("oneroster", "categories"),
     ("oneroster", "lineItems"),
     ("oneroster", "results"),
+    ("edfi", "grades"),
+    ("edfi", "studentAssessments"),
     ("edfi", "studentSchoolAttendanceEvents"),
 }
 
