@@ -244,6 +244,7 @@ def _tool_columns(context: Context) -> list[Column]:
         columns.of(
             "minutes_per_active_student", "Minutes per user", _minutes, about="In the week, for students who used it."
         ),
+        columns.words_of("minutes_method", "How minutes are known", words.method),
         Column(
             "minutes_per_active_student_gap_5",
             "With other pauses",
@@ -253,7 +254,6 @@ def _tool_columns(context: Context) -> list[Column]:
             help="Minutes per user if a pause of 5 minutes ended a sitting, and if it took 30. Where minutes are "
             "worked out from the time between visits, this is how much they hang on that choice.",
         ),
-        columns.words_of("minutes_method", "How minutes are known", words.method),
         columns.why(context),
     ]
 
