@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 import logging
 import os
 import stat
@@ -244,6 +245,7 @@ def test_no_2xx_where_the_disk_refuses(pushed: Pushed, monkeypatch: pytest.Monke
 def test_a_spool_that_nobody_empties_takes_no_more(tmp_path: Path) -> None:
     pushed = Pushed(make_project(tmp_path, "max_wait_hours: 0.000001"), "events")
     assert status(pushed)[0] == 200
+    time.sleep(0.05)  # longer than max_wait_hours
     answer = pushed.send("POST", PATH, envelope(event(2)))
     assert (answer.status_code, answer.json()["error"]) == (503, "not_pulled") and answer.headers["Retry-After"]
     assert len(pushed.pull()) == 1
