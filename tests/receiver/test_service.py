@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import time
 import logging
 import os
 import stat
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
