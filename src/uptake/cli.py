@@ -22,7 +22,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from uptake.errors import CheckError, ConfigError, TransientError, UptakeError
+from uptake.command import (
+    EXIT_CHECKS_FAILED,
+    EXIT_PERMANENT,
+    EXIT_TRANSIENT,
+    ConfigOption,
+    DistrictOption,
+    JsonOption,
+    err,
+    exit_code,
+    exits,
+    say_error,
+)
+from uptake.errors import ConfigError, UptakeError
 from uptake.evidence.cli import study_app
 from uptake.sources.cli import sources_app
 from uptake.tools.cli import tools_app
@@ -36,9 +48,6 @@ if TYPE_CHECKING:
     from uptake.quality.summary import CheckSummary
     from uptake.warehouse.dbt import BuildSummary
 
-EXIT_PERMANENT = 1
-EXIT_CHECKS_FAILED = 3
-EXIT_TRANSIENT = 75
 PLAIN_LINE_SECONDS = 10.0
 
 CODES = "Exit codes: 0 good · 1 a person must act · 2 wrong usage · 3 checks failed · 75 try again later."
@@ -70,19 +79,12 @@ app.add_typer(study_app, name="study")
 app.add_typer(sources_app, name="sources")
 app.add_typer(tools_app, name="tools")
 out = Console()
-err = Console(stderr=True)
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", envvar="UPTAKE_CONFIG", help="Configuration; `./uptake.yaml` when left out."),
-]
-DistrictOption = Annotated[str | None, typer.Option("--district", "-d", help="One district; all when left out.")]
 SourceOption = Annotated[str | None, typer.Option("--source", "-s", help="One source; all when left out.")]
 SinceOption = Annotated[
     str | None, typer.Option("--since", help="From this date or time, such as `2026-03-01`, in the district's zone.")
 ]
 UntilOption = Annotated[str | None, typer.Option("--until", help="Up to this date or time; now when left out.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 def main() -> None:
@@ -104,7 +106,7 @@ def init(config: ConfigOption = None) -> None:
     from uptake.landing.vault import Keyring, private_folder
     from uptake.operations.session import open_engine
 
-    with _exits():
+    with exits():
         path = config or Path("uptake.yaml")
         if not path.exists():
             _write_example(path)
@@ -161,7 +163,7 @@ def pull(
 
     if accept_deletes and not (source and (full or (since and until))):
         raise typer.BadParameter("--accept-deletes needs --source, and --full or --since with --until")
-    with _exits():
+    with exits():
         project = _project(config)
         errors: list[UptakeError] = []
         with _bars() as progress:
@@ -181,11 +183,11 @@ def pull(
                     )
                 except UptakeError as error:
                     errors.append(error)
-                    _say_error(error)
+                    say_error(error)
                 else:
                     _say_pull(summary, dry_run=dry_run)
         if errors:
-            raise typer.Exit(max(map(_code, errors), key=lambda code: code == EXIT_PERMANENT))
+            raise typer.Exit(max(map(exit_code, errors), key=lambda code: code == EXIT_PERMANENT))
 
 
 @app.command()
@@ -203,7 +205,7 @@ def sweep(
     """
     from uptake import pipeline
 
-    with _exits():
+    with exits():
         project = _project(config)
         for place, name in _sources(project, district, source):
             swept = pipeline.sweep_source(project, place.id, name, dry_run=dry_run)
@@ -223,7 +225,7 @@ def build(
     """
     from uptake import pipeline
 
-    with _exits():
+    with exits():
         project = _project(config)
         for place in _districts(project, district):
             with _bars() as progress:
@@ -240,7 +242,7 @@ def check(config: ConfigOption = None, district: DistrictOption = None) -> None:
     """
     from uptake import pipeline
 
-    with _exits():
+    with exits():
         project = _project(config)
         is_good = True
         for place in _districts(project, district):
@@ -260,7 +262,7 @@ def publish(config: ConfigOption = None, district: DistrictOption = None) -> Non
     """
     from uptake import pipeline
 
-    with _exits():
+    with exits():
         project = _project(config)
         for place in _districts(project, district):
             snapshot = pipeline.publish(project, place.id)
@@ -277,7 +279,7 @@ def run(config: ConfigOption = None, district: DistrictOption = None) -> None:
     """
     from uptake import pipeline
 
-    with _exits():
+    with exits():
         project = _project(config)
         for place in _districts(project, district):
             with _bars() as progress:
@@ -303,7 +305,7 @@ def prune(
     """
     from uptake import pipeline
 
-    with _exits():
+    with exits():
         project = _project(config)
         for place in _districts(project, district):
             done = pipeline.prune(project, place.id, dry_run=dry_run)
@@ -328,7 +330,7 @@ def compact(
     """
     from uptake import pipeline
 
-    with _exits():
+    with exits():
         project = _project(config)
         for place, name in _sources(project, district, source):
             done = pipeline.compact(project, place.id, name, dry_run=dry_run)
@@ -356,7 +358,7 @@ def alerts(
     from uptake.alerts.tell import tell, test_message
     from uptake.pipeline import new_run_id
 
-    with _exits():
+    with exits():
         project = _project(config)
         if test:
             for target in project.config.alerts:
@@ -375,7 +377,7 @@ def status(config: ConfigOption = None, district: DistrictOption = None, as_json
     """
     from uptake.status import district_status
 
-    with _exits():
+    with exits():
         project = _project(config)
         found = [district_status(project, place) for place in _districts(project, district)]
         if as_json:
@@ -400,7 +402,7 @@ def doctor(
     """
     from uptake.doctor import examine
 
-    with _exits():
+    with exits():
         project = _project(config)
         districts = _districts(project, district)
         ill = []
@@ -425,7 +427,7 @@ def sandbox(context: typer.Context) -> None:
     """
     from uptake.sandbox.cli import app as sandbox_app
 
-    with _exits():
+    with exits():
         typer.main.get_command(sandbox_app)(args=context.args, prog_name="uptake sandbox")
 
 
@@ -440,7 +442,7 @@ def receive(context: typer.Context) -> None:
     """
     from uptake.receiver.cli import app as receive_app
 
-    with _exits():
+    with exits():
         typer.main.get_command(receive_app)(args=context.args, prog_name="uptake receive")
 
 
@@ -455,7 +457,7 @@ def registers_list() -> None:
     """
     from uptake.registers import registers
 
-    with _exits():
+    with exits():
         table = Table("register", "files", "what it holds")
         for name, mapping in registers().items():
             table.add_row(name, ", ".join(glob.removeprefix("**/") for glob in mapping.globs), escape(mapping.doc))
@@ -474,7 +476,7 @@ def registers_template(
     """
     from uptake.registers import register, write_template
 
-    with _exits():
+    with exits():
         paths = write_template(name, folder, as_workbook=xlsx)
         for path in paths:
             out.print(f"Wrote {escape(str(path))}.", soft_wrap=True)
@@ -503,7 +505,7 @@ def quarantine_list(
     """
     from uptake.landing import ledger
 
-    with _exits():
+    with exits():
         project = _project(config)
         rows = [
             {
@@ -540,7 +542,7 @@ def quarantine_show(
     """
     from uptake.landing.quarantine import read_redacted
 
-    with _exits():
+    with exits():
         project = _project(config)
         held = _held(project, identifier)
         out.print(f"{held.row_count} rows of {held.source} {held.resource}: {held.reason} {held.column_name or ''}")
@@ -559,7 +561,7 @@ def quarantine_replay(
     """
     from uptake import pipeline
 
-    with _exits():
+    with exits():
         project = _project(config)
         for identifier in identifiers:
             result = pipeline.replay(project, _held(project, identifier))
@@ -568,31 +570,6 @@ def quarantine_replay(
 
 
 # ---- what the commands share ----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _exits() -> Iterator[None]:
-    """Errors as one message and an exit code."""
-    try:
-        yield
-    except UptakeError as error:
-        _say_error(error)
-        raise typer.Exit(_code(error)) from error
-
-
-def _code(error: UptakeError) -> int:
-    if isinstance(error, CheckError):
-        return EXIT_CHECKS_FAILED
-    return EXIT_TRANSIENT if isinstance(error, TransientError) else EXIT_PERMANENT
-
-
-def _say_error(error: UptakeError) -> None:
-    where = ", ".join(f"{name} {value}" for name, value in error.context.items())
-    err.print(f"[red]error:[/] {escape(error.message)}{f' ({escape(where)})' if where else ''}", soft_wrap=True)
-    if error.remedy:
-        err.print(f"  to mend it: {escape(error.remedy)}", soft_wrap=True)
-    for note in dict.fromkeys(getattr(error, "__notes__", ())):
-        err.print(f"  also: {escape(note)}", soft_wrap=True)
 
 
 def _project(config: Path | None) -> Project:
@@ -741,7 +718,7 @@ def _say_step(done: object) -> None:
     from uptake.quality.summary import CheckSummary
 
     if isinstance(done, UptakeError):
-        _say_error(done)
+        say_error(done)
     elif isinstance(done, PullSummary):
         _say_pull(done)
     elif isinstance(done, CheckSummary):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from uptake.command import ConfigOption, JsonOption, exits
 
 if TYPE_CHECKING:
     from uptake.evidence.store import RecordedStudy
@@ -19,16 +20,11 @@ study_app = typer.Typer(
     help="Does a tool make a difference? Plan a study, run it, read its verdict.\n\n"
     "Write a plan (docs/evidence.md), `uptake study plan plan.yaml`, then `uptake study run` with the id it gives.",
 )
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", envvar="UPTAKE_CONFIG", help="Configuration; `./uptake.yaml` when left out."),
-]
 TableOption = Annotated[
     Path | None,
     typer.Option("--table", "-t", exists=True, dir_okay=False, help="CSV or Parquet; the district's marts without it."),
 ]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="From `uptake study list`; its first characters do.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 @study_app.command("plan")
@@ -46,7 +42,7 @@ def plan_command(
     from uptake.evidence.data import check_columns
     from uptake.evidence.plan import read_plan
 
-    with _exits():
+    with exits():
         plan = read_plan(file)
         if table is not None:
             check_columns(plan, table)
@@ -77,7 +73,7 @@ def run_command(
     from uptake.evidence.marts import read_marts
     from uptake.evidence.run import run_study
 
-    with _exits():
+    with exits():
         project = _project(config)
         study = store.find(project.operations, identifier)
         data = read_table(study.plan, table) if table is not None else read_marts(study.plan, project)
@@ -97,7 +93,7 @@ def due_command(
     """
     from uptake.evidence.due import run_due
 
-    with _exits():
+    with exits():
         project = _project(config)
         places = [project.district(district)] if district else project.config.districts
         for place in places:
@@ -118,7 +114,7 @@ def show_command(identifier: IdArgument, config: ConfigOption = None, as_json: J
     """
     from uptake.evidence import store
 
-    with _exits():
+    with exits():
         _show(store.find(_project(config).operations, identifier), as_json)
 
 
@@ -136,7 +132,7 @@ def report_command(
     from uptake.evidence import store
     from uptake.evidence.report import as_html, as_pdf
 
-    with _exits():
+    with exits():
         if output.suffix.lower() not in (".html", ".pdf"):
             raise typer.BadParameter("give a file that ends in .html or .pdf")
         study = store.find(_project(config).operations, identifier)
@@ -160,7 +156,7 @@ def list_command(
     """
     from uptake.evidence import store
 
-    with _exits():
+    with exits():
         studies = store.all_studies(_project(config).operations, district)
         rows = [
             {
@@ -199,10 +195,3 @@ def _project(config: Path | None) -> Project:
     from uptake.project import Project
 
     return Project.load(config)
-
-
-def _exits() -> AbstractContextManager[None]:
-    """Errors as the whole command line tells them: one message, one exit code."""
-    from uptake import cli
-
-    return cli._exits()

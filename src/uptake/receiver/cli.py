@@ -7,13 +7,13 @@ import json
 import logging
 import os
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from uptake.command import ConfigOption, DistrictOption, JsonOption
 from uptake.project import CONFIG_VARIABLE, Project
 
 if TYPE_CHECKING:
@@ -31,12 +31,6 @@ keys_app = typer.Typer(no_args_is_help=True, help="Keys of those who send: one f
 app.add_typer(keys_app, name="keys")
 out = Console()
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", envvar="UPTAKE_CONFIG", help="Configuration; `./uptake.yaml` when left out."),
-]
-DistrictOption = Annotated[str | None, typer.Option("--district", "-d", help="One district; all when left out.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 KeyArgument = Annotated[str, typer.Argument(help="The key's id, as `uptake receive keys list` shows it.")]
 
 

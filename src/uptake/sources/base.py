@@ -70,3 +70,18 @@ class Settles(Protocol):
     """A source that makes use of a home. Landing calls `settle` before the first `windows`; a probe does without."""
 
     def settle(self, home: Home) -> None: ...
+
+
+class Homed:
+    """What sources have in common that cannot read without their home."""
+
+    _home: Home | None = None
+
+    def settle(self, home: Home) -> None:
+        self._home = home
+
+    @property
+    def home(self) -> Home:
+        if self._home is None:
+            raise RuntimeError(f"{type(self).__name__} is read only with a home: `settle` comes first")
+        return self._home

@@ -31,7 +31,7 @@ from uptake.parsing import by_name, keys_only, parse_records
 from uptake.rows import RowReader, Rows
 from uptake.sources.api import ApiSettings, ApiSource
 from uptake.sources.auth import ClientCredentials
-from uptake.sources.base import Home
+from uptake.sources.base import Homed
 from uptake.sources.canvas import RESOURCES as REST
 from uptake.sources.dap import Dap, Result, TooOld, error_of
 from uptake.sources.http import WAIT
@@ -165,7 +165,7 @@ class CanvasData2Settings(ApiSettings):
     job_minutes: Annotated[float, Key(gt=0, le=600)] = 60
 
 
-class CanvasData2(ApiSource):
+class CanvasData2(Homed, ApiSource):
     """The tables of one account."""
 
     kind: ClassVar[str] = "canvas_data_2"
@@ -176,11 +176,7 @@ class CanvasData2(ApiSource):
     def __init__(self, settings: CanvasData2Settings, credential: Credential | None) -> None:
         super().__init__(settings, credential)
         self._settings = settings
-        self._home: Home | None = None
         self._checked: set[str] = set()
-
-    def settle(self, home: Home) -> None:
-        self._home = home
 
     def _auth(self, settings: CanvasData2Settings, credential: Credential) -> ClientCredentials:
         return ClientCredentials(f"{self._base}/ids/auth/login", credential, connection=self._connection)
@@ -233,9 +229,7 @@ class CanvasData2(ApiSource):
         return Dap(self.client, patience_seconds=patience, sleep=type(self).sleep)
 
     def _tides(self, resource: Resource) -> Tides:
-        if self._home is None:
-            raise RuntimeError("Canvas Data 2 is read only with a home: `settle` comes first")
-        return Tides(self._home.notes / f"reached-{resource.name}.json", f"{self._base}/{resource.name}")
+        return Tides(self.home.notes / f"reached-{resource.name}.json", f"{self._base}/{resource.name}")
 
     def _result(self, table: Table, since: str | None) -> Result:
         if table.name not in self._checked:

@@ -31,7 +31,7 @@ from uptake.errors import ConfigError
 from uptake.parsing import keys_only, parse_records
 from uptake.sources.api import BATCH_ROWS, ApiSettings, ApiSource
 from uptake.sources.auth import BearerToken
-from uptake.sources.base import Home
+from uptake.sources.base import Homed
 from uptake.sources.http import Answer
 from uptake.sources.paging import Page, ahead, body_link_pages, gathered, rows_in
 from uptake.sources.tides import Tides
@@ -198,7 +198,7 @@ class CleverSettings(ApiSettings):
     page_size: Annotated[int, Key(ge=1, le=10_000)] = 1000
 
 
-class Clever(ApiSource):
+class Clever(Homed, ApiSource):
     """One district of Clever's Secure Sync."""
 
     kind: ClassVar[str] = "clever"
@@ -210,11 +210,7 @@ class Clever(ApiSource):
         super().__init__(settings, credential)
         self._settings = settings
         self._root = f"v{settings.version}"
-        self._home: Home | None = None
         self._why_everything: dict[str, str] = {}
-
-    def settle(self, home: Home) -> None:
-        self._home = home
 
     def _auth(self, settings: CleverSettings, credential: Credential) -> BearerToken:
         if not credential.password:
@@ -283,9 +279,7 @@ class Clever(ApiSource):
 
     @cached_property
     def _tides(self) -> Tides:
-        if self._home is None:
-            raise RuntimeError("Clever's events are read only with a home: `settle` comes first")
-        return Tides(self._home.notes / _NOTES, f"{self._base}/{self._root}")
+        return Tides(self.home.notes / _NOTES, f"{self._base}/{self._root}")
 
     @cached_property
     def _newest(self) -> str | None:

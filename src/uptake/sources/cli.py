@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from uptake.command import EXIT_PERMANENT, EXIT_TRANSIENT, ConfigOption, JsonOption, exits
+
 if TYPE_CHECKING:
     from uptake.sources.kinds import Kind
     from uptake.trial import Trial
 
-EXIT_PERMANENT = 1
 EXIT_NOT_CLEAN = 3
-EXIT_TRANSIENT = 75
 
 sources_app = typer.Typer(
     no_args_is_help=True,
@@ -27,12 +26,6 @@ sources_app = typer.Typer(
     "`uptake sources list`, write the entry, `uptake doctor`, `uptake sources test`, then `uptake pull`.",
 )
 out = Console()
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", envvar="UPTAKE_CONFIG", help="Configuration; `./uptake.yaml` when left out."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 @sources_app.command("list")
@@ -47,7 +40,7 @@ def list_command(
     from uptake.errors import ConfigError
     from uptake.sources import kinds
 
-    with _exits():
+    with exits():
         known = kinds.all_kinds()
         found = [each for each in known if kind in (None, each.name)]
         if not found:
@@ -85,7 +78,7 @@ def test_command(
     from uptake.project import Project
     from uptake.trial import try_source
 
-    with _exits():
+    with exits():
         project = Project.load(config)
         place = project.district(district)
         trials = []
@@ -122,7 +115,7 @@ def profile_command(
     from uptake.errors import ConfigError
     from uptake.sources.dropfolder.profile import propose
 
-    with _exits():
+    with exits():
         text = propose(file, namespace=namespace, resource=resource)
         if output is None:
             typer.echo(text, nl=False)
@@ -222,10 +215,3 @@ def _say_trial(trial: Trial) -> None:
             out.print(f"     {what}: {', '.join(columns)}", soft_wrap=True, highlight=False)
     for row in trial.sample:
         out.print(f"     {escape(json.dumps(row, default=str, ensure_ascii=False))}", soft_wrap=True, highlight=False)
-
-
-def _exits() -> AbstractContextManager[None]:
-    """Errors as the whole command line tells them: one message, one exit code."""
-    from uptake import cli
-
-    return cli._exits()

@@ -34,7 +34,7 @@ from uptake.errors import ContractError
 from uptake.parsing import parse_records
 from uptake.sources.api import BATCH_ROWS, ApiSettings, ApiSource
 from uptake.sources.auth import ClientCredentials
-from uptake.sources.base import Home
+from uptake.sources.base import Homed
 from uptake.sources.paging import Page, ahead, gathered, rows_in
 from uptake.sources.windows import DAY, HOUR, tiles
 
@@ -109,7 +109,7 @@ class UmbrellaSettings(ApiSettings):
     traffic: Literal["all", "dns", "proxy"] = "all"
 
 
-class Umbrella(ApiSource):
+class Umbrella(Homed, ApiSource):
     """Activity of one Umbrella organisation."""
 
     kind: ClassVar[str] = "umbrella"
@@ -123,17 +123,11 @@ class Umbrella(ApiSource):
         self._path = "reports/v2/activity" + ("" if settings.traffic == "all" else f"/{settings.traffic}")
         self._page_size = settings.page_size
         self._history = timedelta(days=settings.history_days)
-        self._home: Home | None = None
-
-    def settle(self, home: Home) -> None:
-        """Rows have no id: the district's event key hashes them, not the API's credential, which is renewed."""
-        self._home = home
 
     @property
     def _hash_key(self) -> bytes:
-        if self._home is None:
-            raise RuntimeError("an Umbrella source is read only with a home: `settle` comes first")
-        return self._home.event_key
+        """Rows have no id: the district's event key hashes them, not the API's credential, which is renewed."""
+        return self.home.event_key
 
     def _auth(self, settings: UmbrellaSettings, credential: Credential) -> ClientCredentials:
         return ClientCredentials(

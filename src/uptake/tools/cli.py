@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from uptake.command import ConfigOption, JsonOption, exits
 
 if TYPE_CHECKING:
     from uptake.tools.review import Undecided
@@ -24,10 +24,6 @@ tools_app = typer.Typer(
 )
 out = Console()
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", envvar="UPTAKE_CONFIG", help="Configuration; `./uptake.yaml` when left out."),
-]
 DistrictArgument = Annotated[str, typer.Argument(help="The district's id.")]
 Status = Literal["approved", "unapproved", "retired", "known"]
 
@@ -37,7 +33,7 @@ def review(
     district: DistrictArgument,
     config: ConfigOption = None,
     top: Annotated[int, typer.Option("--top", min=1, help="So many, the most spread first.")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Hosts of no tool, and tools that nobody has approved, as of the published snapshot; the most spread first.
 
@@ -48,7 +44,7 @@ def review(
     from uptake.project import Project
     from uptake.tools.review import undecided
 
-    with _exits():
+    with exits():
         project = Project.load(config)
         found = undecided(project, project.district(district))[:top]
         if as_json:
@@ -84,7 +80,7 @@ def decide_command(
     from uptake.project import Project
     from uptake.tools.decide import Decision, decide
 
-    with _exits():
+    with exits():
         place = Project.load(config).district(district)
         if place.tool_catalogue is None:
             raise ConfigError(
@@ -111,10 +107,3 @@ def _say(found: list[Undecided], district: str) -> None:
     out.print(
         f"  uptake tools decide {district} HOST --name NAME     or --tool ID; --status unapproved", highlight=False
     )
-
-
-def _exits() -> AbstractContextManager[None]:
-    """Errors as the whole command line tells them: one message, one exit code."""
-    from uptake import cli
-
-    return cli._exits()

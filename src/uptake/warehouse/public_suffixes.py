@@ -7,18 +7,31 @@ fetched.
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
+import duckdb
 import publicsuffixlist
 import pyarrow as pa
+
+from uptake.warehouse.engine import first_row, quoted, replace_table
 
 LIST_VERSION: str = publicsuffixlist.__version__
 
 SCHEMA = pa.schema([("domain", pa.string()), ("labels", pa.int32()), ("is_exception", pa.bool_())])
 
 
-@cache
+def write_public_suffixes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Table config.public_suffix, where it is not of this list already: to read the list takes longer than all the
+    other settings."""
+    table = "config.public_suffix"
+    held = first_row(
+        connection, "select comment from duckdb_tables() where schema_name || '.' || table_name = ?", [table]
+    )
+    if held is None or held[0] != LIST_VERSION:
+        replace_table(connection, table, public_suffixes())
+        connection.execute(f"comment on table {table} is {quoted(LIST_VERSION)}")
+
+
 def public_suffixes() -> pa.Table:
     """A row for each rule: under `domain` the public suffix has so many `labels`.
 

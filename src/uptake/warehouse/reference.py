@@ -28,7 +28,7 @@ from uptake.operations.models import (
     UtcDateTime,
 )
 from uptake.warehouse.engine import append_rows, first_row, replace_table, table_exists
-from uptake.warehouse.public_suffixes import public_suffixes
+from uptake.warehouse.public_suffixes import write_public_suffixes
 
 _GROWING = (Outcome, CheckResult, Freshness)  # rows are added and never changed
 # Pulls before files: a pull that is known to be good has all of its files known too, also while others are landing.
@@ -154,7 +154,7 @@ def write_config(
     replace_table(connection, "config.calendar_day", _calendar_days(district.calendar))
     replace_table(connection, "config.tool", pa.Table.from_pylist(tools, schema=_TOOL))
     replace_table(connection, "config.tool_address", pa.Table.from_pylist(addresses, schema=_TOOL_ADDRESS))
-    replace_table(connection, "config.public_suffix", public_suffixes())
+    write_public_suffixes(connection)
     replace_table(connection, "config.source", pa.Table.from_pylist(sources, schema=_SOURCE))
     dimensions = [{"dimension": dimension} for dimension in district.subgroups]
     replace_table(connection, "config.subgroup", pa.Table.from_pylist(dimensions, schema=_SUBGROUP))

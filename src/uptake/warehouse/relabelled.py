@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from functools import cache
 
 import duckdb
 from publicsuffixlist import PublicSuffixList
@@ -17,7 +18,6 @@ from uptake.catalogue import Catalogue
 from uptake.warehouse.engine import quoted, table_exists
 
 Row = tuple[str, str, str]  # tool_id, host, path_prefix
-_LIST = PublicSuffixList()
 
 
 def addresses_of(catalogue: Catalogue) -> set[Row]:
@@ -34,7 +34,7 @@ def domains_named(before: set[Row], now: set[Row]) -> set[str] | None:
         return None
     found = set()
     for tool, host, path in now - before:
-        domain = _LIST.privatesuffix(host) or host
+        domain = _list().privatesuffix(host) or host
         if any(known[0] != tool and _covers(known, host, path) for known in before):
             return None
         owner = _owner(before, domain)
@@ -55,6 +55,11 @@ def dates_of_use(connection: duckdb.DuckDBPyConnection, domains: Iterable[str]) 
         f"select distinct on_date from marts.fct_unmatched_usage_day where {under or 'false'}"
     ).fetchall()
     return {row[0] for row in rows}
+
+
+@cache
+def _list() -> PublicSuffixList:
+    return PublicSuffixList()
 
 
 def _covers(known: Row, host: str, path: str) -> bool:

@@ -87,9 +87,10 @@ def read_whole(path: Readable, mapping: Mapping) -> Iterable[TextBatch]:
 
 
 def refused(resource: Resource, name: str, refusal: FileRefused) -> Batch:
-    """One reject that stands for the whole file `name`."""
+    """One reject that stands for the whole file `name`: what was given of it before does not count."""
     sentence = f"{name}: {refusal.message}."
-    return Batch(resource.schema.empty_table(), [Reject(refusal.reason, None, sentence)], note=f"Refused {sentence}")
+    reject = Reject(refusal.reason, None, sentence)
+    return Batch(resource.schema.empty_table(), [reject], note=f"Refused {sentence}", starts_over=True)
 
 
 def ends_early(path: Path, mapping: Mapping) -> bool:
@@ -347,7 +348,6 @@ def _read_ndjson(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
             found = _json_keys(connection)
             if shape is None:
                 keys, shape = _json_header(text, mapping, found)
-                connection.register("lines", table)
             elif not found.keys() <= keys.keys():
                 keys |= found
                 shape = _json_shape(mapping, keys)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Mapped
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Literal
@@ -124,7 +123,7 @@ class DropFolder:
         try:
             yield from self._batches(file, self._mappings[resource.name])
         except FileRefused as refusal:
-            yield replace(refused(resource, file.name, refusal), starts_over=True)
+            yield refused(resource, file.name, refusal)
 
     def reparse(self, resource: Resource, raws: Sequence[str]) -> Batch:
         """Rows that were rejected, read again as the mapping now stands.

@@ -36,7 +36,7 @@ from uptake.errors import ContractError, PermanentError, TransientError
 from uptake.parsing import keys_only, parse_records
 from uptake.sources.api import BATCH_ROWS, ApiSettings, ApiSource
 from uptake.sources.auth import ClientCredentials
-from uptake.sources.base import Home
+from uptake.sources.base import Homed
 from uptake.sources.edfi.model import NAMESPACE, RESOURCES, PeopleSettings, guid, resources_of
 from uptake.sources.http import NotFound
 from uptake.sources.paging import Page, ahead, gathered, offset_pages, rows_at_top, token_pages, total_count
@@ -89,7 +89,7 @@ class _Walk:
         return found
 
 
-class EdFi(ApiSource):
+class EdFi(Homed, ApiSource):
     """One database of an Ed-Fi server, as far as the credential's claims reach."""
 
     kind: ClassVar[str] = "edfi"
@@ -103,11 +103,7 @@ class EdFi(ApiSource):
         context = "".join(f"/{part}" for part in (settings.instance, settings.school_year) if part is not None)
         self._data = f"data/v3{context}/ed-fi"
         self._changes = f"changeQueries/v1{context}/availableChangeVersions"
-        self._home: Home | None = None
         self._why_everything: dict[str, str] = {}
-
-    def settle(self, home: Home) -> None:
-        self._home = home
 
     def _auth(self, settings: EdFiSettings, credential: Credential) -> ClientCredentials:
         instance = f"/{settings.instance}" if settings.instance else ""
@@ -169,9 +165,7 @@ class EdFi(ApiSource):
 
     @cached_property
     def _tides(self) -> Tides:
-        if self._home is None:
-            raise RuntimeError("an Ed-Fi source is read only with a home: `settle` comes first")
-        return Tides(self._home.notes / _NOTES, f"{self._base}/{self._data}")
+        return Tides(self.home.notes / _NOTES, f"{self._base}/{self._data}")
 
     @cached_property
     def _versions(self) -> tuple[int, int]:

@@ -13,9 +13,9 @@ from pydantic import field_validator
 from uptake.config import SourceSettings
 from uptake.contracts import Batch, Reject, Resource, Window
 from uptake.credentials import Credential
-from uptake.sources.base import Home
+from uptake.sources.base import Home, Homed
 from uptake.sources.dropfolder.content import FileRefused, Text, inspect
-from uptake.sources.dropfolder.readers import gzip_ends_early, read_lines
+from uptake.sources.dropfolder.readers import gzip_ends_early, read_lines, refused
 from uptake.sources.filterlog.columns import one_array
 from uptake.sources.filterlog.formats import LogFormat
 from uptake.sources.places import DroppedFile, Folder, FolderSettings, Wanted
@@ -37,7 +37,7 @@ class LogFileSettings(FolderSettings):
         raise NotImplementedError
 
 
-class LogFiles:
+class LogFiles(Homed):
     """One folder of log files of one format, which the settings make."""
 
     kind: ClassVar[str]
@@ -51,11 +51,10 @@ class LogFiles:
         globs = settings.files or self._format.globs
         self._wanted = Wanted(self._format.resource.name, globs, ends_early=gzip_ends_early)
         self._folder = Folder(settings, credential)
-        self._home: Home | None = None
 
     def settle(self, home: Home) -> None:
         """Lines have no id: the district's event key hashes them."""
-        self._home = home
+        super().settle(home)
         self._folder.settle(home.notes)
 
     def __enter__(self) -> Self:
@@ -85,10 +84,7 @@ class LogFiles:
         try:
             yield from self._batches(file)
         except FileRefused as refusal:
-            sentence = f"{file.name}: {refusal.message}."
-            yield Batch(
-                resource.schema.empty_table(), [Reject(refusal.reason, None, sentence)], note=f"Refused {sentence}"
-            )
+            yield refused(resource, file.name, refusal)
 
     def reparse(self, resource: Resource, raws: Sequence[str]) -> Batch:
         """Lines that were rejected, read again."""
@@ -96,18 +92,12 @@ class LogFiles:
             self._format.look(raws)
         except FileRefused as refusal:
             return Batch(resource.schema.empty_table(), [Reject(refusal.reason, None, raw) for raw in raws])
-        batch, _ = self._format.parse(pa.array(raws, pa.string()), self._key)
+        batch, _ = self._format.parse(pa.array(raws, pa.string()), self.home.event_key)
         return batch
 
     def probe(self) -> str:
         """How many files there are. Raises PermanentError when the folder is not there."""
         return f"{self._folder}: {self._folder.count(self._wanted)} log files"
-
-    @property
-    def _key(self) -> bytes:
-        if self._home is None:
-            raise RuntimeError("log files are read only with a home: `settle` comes first")
-        return self._home.event_key
 
     def _batches(self, file: DroppedFile) -> Iterator[Batch]:
         """A gzip that is cut proves so at its end: the text is read to it before a row is given out."""
@@ -128,7 +118,7 @@ class LogFiles:
                     is_bad = pc.match_substring(lines, "\ufffd")
                     damaged = [Reject("bad_encoding", None, line) for line in lines.filter(is_bad).to_pylist()]
                     lines = lines.filter(pc.invert(is_bad))
-                batch, skipped = self._format.parse(lines, self._key)
+                batch, skipped = self._format.parse(lines, self.home.event_key)
                 left_out += skipped
                 batch.rejects += [*rejects, *damaged]
                 yield batch

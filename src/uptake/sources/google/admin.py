@@ -33,7 +33,7 @@ from uptake.contracts import TIMESTAMP, Batch, Field, Resource, Window
 from uptake.credentials import Credential
 from uptake.parsing import parse_records
 from uptake.sources.api import BATCH_ROWS
-from uptake.sources.base import Home
+from uptake.sources.base import Homed
 from uptake.sources.google.api import GoogleSettings, GoogleSource, mask, rows_under
 from uptake.sources.google.reported import ReportedDays
 from uptake.sources.http import BadRequest
@@ -138,7 +138,7 @@ class GoogleAdminSettings(GoogleSettings):
     page_size: Annotated[int, Key(ge=1, le=1000)] = 1000
 
 
-class GoogleAdmin(GoogleSource):
+class GoogleAdmin(Homed, GoogleSource):
     """Use of Google's apps and Chromebooks of one domain."""
 
     kind: ClassVar[str] = "google_admin"
@@ -154,17 +154,11 @@ class GoogleAdmin(GoogleSource):
         super().__init__(settings, credential)
         self._settings = settings
         self._history = timedelta(days=settings.history_days)
-        self._home: Home | None = None
         self._until = datetime.min.replace(tzinfo=UTC)  # when this pull began
-
-    def settle(self, home: Home) -> None:
-        self._home = home
 
     @cached_property
     def _reported(self) -> ReportedDays:
-        if self._home is None:
-            raise RuntimeError("Google's reports are read only with a home: `settle` comes first")
-        return ReportedDays(self._home.notes / _NOTES)
+        return ReportedDays(self.home.notes / _NOTES)
 
     def windows(self, resource: Resource, *, since: datetime | None, until: datetime, full: bool) -> list[Window]:
         if resource.name == "app_usage":
