@@ -188,6 +188,8 @@ def test_a_row_longer_than_a_block_is_read(tmp_path: Path, monkeypatch: pytest.M
         ("a.csv.gz", gzip.compress(b"", mtime=0), "empty"),
         ("a.csv.gz", gzip.compress(b"Id,Who,Minutes\n" + b"1,a,2\n" * 99_999, mtime=0)[:-99], "truncated"),
         ("a.csv.gz", gzip.compress(b"Id,Who,Minutes\n", mtime=0)[:5] + b"\xff" * 40, "unreadable"),
+        ("a.csv.gz", b"\x1f\x8b\x07" + gzip.compress(b"Id,Who,Minutes\n", mtime=0)[3:], "unreadable"),
+        ("a.csv.gz", gzip.compress(b"Id,Who,Minutes\n1,a,2\n", mtime=0)[:-8] + bytes(8), "unreadable"),
         ("a.csv", bytes(range(256)) * 9, "changed_header"),
         ("a.xlsx", b"PK\x03\x04 cut short", "truncated"),
         ("a.parquet", b"PAR1 cut short", "truncated"),

@@ -15,7 +15,6 @@ from __future__ import annotations
 import collections
 import tempfile
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +25,7 @@ import httpx
 import orjson
 
 from uptake.errors import ContractError, PermanentError, TransientError, UptakeError
-from uptake.sources.dropfolder.content import open_plain
+from uptake.sources.dropfolder.content import DAMAGED_GZIP, open_plain
 from uptake.sources.http import WAIT, HttpClient, NotFound
 
 JOBS_A_MINUTE = 5
@@ -190,7 +189,7 @@ def _lines(file: Path) -> Iterator[bytes]:
                     yield whole
                 else:
                     rest = whole + rest
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, *DAMAGED_GZIP) as error:
         raise TransientError("a file came damaged or cut short", remedy=WAIT) from error
     if rest.strip():
         yield rest
