@@ -208,6 +208,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("uptake.sources.dropfolder.content.IN_MEMORY", 1000)
     monkeypatch.setattr("uptake.sources.dropfolder.content.CHUNK", 128)
     monkeypatch.setattr("uptake.sources.dropfolder.readers._LARGE_BLOCK", 512)
+    monkeypatch.setattr("uptake.sources.dropfolder.readers._LINES_BYTES", 512)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -220,6 +221,25 @@ def test_a_file_too_large_to_hold_comes_out_the_same(tmp_path: Path) -> None:
         assert [reject.raw for reject in batch.rejects] == ["1000,cut"]
     broken = take_one(tmp_path / "broken", "a.csv", f'Id,Who,Minutes\n{rows}"1001,a,2\n')
     assert refusal(broken)[0] == "unclosed_quote"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.usefixtures("small_blocks")
+def test_lines_are_the_same_wherever_a_block_ends(tmp_path: Path, end: str) -> None:
+    """Of lines of any length some are cut by the end of a block, some end with it, some are longer than it."""
+    ids = ["é" * n for n in range(1, 600, 7)]
+    lines = [json.dumps({"Id": each}, ensure_ascii=False) for each in ids]
+    lines[3:3] = ["", " ", "{broken é", '[{"Id": "1"}]', "\x1f"]
+    batch = take_one(tmp_path, "a.ndjson.gz", gzip.compress(end.join(lines).encode(), mtime=0), format="ndjson")
+    assert batch.table["id"].to_pylist() == ids
+    assert [reject.raw for reject in batch.rejects] == [" ", "{broken é", '[{"Id": "1"}]', "\x1f"]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_line_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uptake.sources.dropfolder.readers.IN_MEMORY", 1000)
+    line = json.dumps({"Id": "1" * 2000}) + "\n"
+    assert refusal(take_one(tmp_path, "a.ndjson", line, format="ndjson"))[0] == "unreadable"
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -420,6 +440,59 @@ def test_every_row_that_was_written_lands_or_is_rejected(
     assert {reject.reason for reject in batch.rejects} <= {"not_number"}
     kept = {(row["id"], row["who"] or "") for row in batch.table.to_pylist()}
     assert kept <= {(identifier, who) for identifier, who, _ in rows}
+
+
+PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12) | st.integers() | st.booleans()
+OBJECT = st.fixed_dictionaries(
+    {"Id": st.text('ab é\\"', min_size=1).filter(str.strip)},
+    optional={"Who": st.none() | PLAIN, "Minutes": st.none() | PLAIN | st.lists(PLAIN, max_size=2)},
+)
+NO_OBJECT = st.sampled_from(["{", " ", "[1]", "nul", '"Id"', '{"Id": "1"} x', '{"Id": nil}', '{"Id": "\t"}', "\xa0{}"])
+
+
+def as_column(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value or None
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@settings(ANY, max_examples=40)
+@given(
+    lines=st.lists(OBJECT | NO_OBJECT, min_size=1, max_size=20),
+    separators=st.sampled_from([(",", ":"), (", ", ": ")]),
+    is_ascii=st.booleans(),
+    is_turned=st.booleans(),
+)
+@pytest.mark.usefixtures("small_blocks")
+def test_every_json_object_is_a_row_and_every_other_line_a_reject(
+    tmp_path_factory: pytest.TempPathFactory,
+    lines: list[dict[str, Any] | str],
+    separators: tuple[str, str],
+    is_ascii: bool,
+    is_turned: bool,
+) -> None:
+    """Whatever keys and values the lines around it have."""
+    objects = [line for line in lines if isinstance(line, dict)]
+    texts = [
+        json.dumps(
+            dict(reversed(line.items())) if is_turned and number % 2 else line,
+            separators=separators,
+            ensure_ascii=is_ascii,
+        )
+        if isinstance(line, dict)
+        else line
+        for number, line in enumerate(lines)
+    ]
+    columns = [{"header": "Id", "required": True}, {"header": "Who"}, {"header": "Minutes"}]
+    tmp_path = tmp_path_factory.mktemp("lines")
+    batch = take_one(tmp_path, "a.ndjson", "\n".join(texts), format="ndjson", columns=columns, null_texts=[])
+    if not objects:
+        assert refusal(batch)[0] == "unreadable"
+        return
+    names = {"Id": "id", "Who": "who", "Minutes": "minutes"}
+    expected = [{name: as_column(each.get(key)) for key, name in names.items()} for each in objects]
+    assert batch.table.to_pylist() == expected
+    assert [reject.raw for reject in batch.rejects] == [line for line in lines if isinstance(line, str)]
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ from uptake.sources.dropfolder.mapping import Column, Mapping, fingerprint, norm
 DELIMITERS = (",", ";", "\t", "|")
 _BLOCK = 8 << 20
 _LARGE_BLOCK = 64 << 20
+_LINES_BYTES = 8 << 20  # of text at once: memory for more is given back after each block, and has to be asked for anew
 _LARGEST_WORKBOOK = 2 << 30
 _XLSX_ROWS = 50_000
 _PARQUET_ROWS = 200_000
@@ -225,7 +226,7 @@ def _first_record(sample: str, delimiter: str, skip_lines: int) -> tuple[list[st
 Rows = tuple[pa.Table, list[Reject]]
 
 
-def _rows(text: Text, delimiter: str, width: int, skip: int, *, is_quoted: bool = True) -> Iterator[Rows]:
+def _rows(text: Text, delimiter: str, width: int, skip: int) -> Iterator[Rows]:
     """Rows of a delimited text, columns named 0, 1, ...
 
     A row of our own is put behind the last one: where it does not come out again, a quotation mark was opened and never
@@ -234,7 +235,7 @@ def _rows(text: Text, delimiter: str, width: int, skip: int, *, is_quoted: bool 
     names = [str(place) for place in range(width)]
     sentinel = f"\n{_SENTINEL}{delimiter * (width - 1)}\n".encode()
     is_whole = False
-    for table, rejects in _blocks(text, names, delimiter, skip=skip, sentinel=sentinel, is_quoted=is_quoted):
+    for table, rejects in _blocks(text, names, delimiter, skip=skip, sentinel=sentinel):
         if is_whole:
             raise FileRefused("unreadable", "the mark of the end of a file stands inside it")
         if table.num_rows and table.column("0")[-1].as_py() == _SENTINEL:
@@ -246,15 +247,13 @@ def _rows(text: Text, delimiter: str, width: int, skip: int, *, is_quoted: bool 
         raise FileRefused("unclosed_quote", "a quotation mark is opened and never closed")
 
 
-def _blocks(
-    text: Text, names: list[str], delimiter: str, *, skip: int, sentinel: bytes, is_quoted: bool
-) -> Iterator[Rows]:
+def _blocks(text: Text, names: list[str], delimiter: str, *, skip: int, sentinel: bytes) -> Iterator[Rows]:
     """A row that is longer than a block, or a stray quotation mark, upsets Arrow's cutting of the text into blocks: a
     text that is held is then read as one block, a larger one is refused."""
 
     def parsed(block: int) -> Iterator[Rows]:
         with text.utf8(sentinel=sentinel, skip=skip) as stream:
-            yield from _parsed(stream, names, delimiter, block, is_quoted)
+            yield from _parsed(stream, names, delimiter, block)
 
     whole = text.size * 3 + len(sentinel) + 16  # UTF-8 of a one-byte encoding is at most three times as long
     try:
@@ -270,7 +269,7 @@ def _blocks(
     yield from found
 
 
-def _parsed(stream: BinaryIO, names: list[str], delimiter: str, block: int, is_quoted: bool) -> Iterator[Rows]:
+def _parsed(stream: BinaryIO, names: list[str], delimiter: str, block: int) -> Iterator[Rows]:
     rejects: list[Reject] = []
 
     def keep(row: pacsv.InvalidRow) -> str:
@@ -280,12 +279,7 @@ def _parsed(stream: BinaryIO, names: list[str], delimiter: str, block: int, is_q
     reader = pacsv.open_csv(
         stream,
         read_options=pacsv.ReadOptions(column_names=names, block_size=block, use_threads=False),
-        parse_options=pacsv.ParseOptions(
-            delimiter=delimiter,
-            quote_char='"' if is_quoted else False,
-            newlines_in_values=is_quoted,
-            invalid_row_handler=keep,
-        ),
+        parse_options=pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=keep),
         convert_options=pacsv.ConvertOptions(
             column_types={name: pa.string() for name in names},
             null_values=[""],
@@ -330,9 +324,36 @@ def _contains(column: pa.ChunkedArray, text: str) -> pa.ChunkedArray:
     return pc.match_substring(column, text).fill_null(False)
 
 
-def read_lines(text: Text) -> Iterator[Rows]:
-    """The text's lines as they stand, in one column named 0, without the blank ones. Raises FileRefused."""
-    return _rows(text, "\x1f", 1, 0, is_quoted=False)
+# --- lines -------------------------------------------------------------------------------------------------------
+
+
+def read_lines(text: Text) -> Iterator[pa.Array]:
+    """The text's lines as they stand, many at once, without the empty ones. Raises FileRefused."""
+    rest, is_last = b"", False
+    with text.utf8() as stream:
+        while not is_last:
+            block = stream.read(_LINES_BYTES)
+            is_last = len(block) < _LINES_BYTES
+            block = (rest + block).replace(b"\r", b"\n")
+            end = len(block) if is_last else block.rfind(b"\n") + 1
+            rest = block[end:]
+            if len(rest) > IN_MEMORY:
+                raise FileRefused("unreadable", "a line is longer than any line")
+            if len(lines := _split(block, end)):
+                yield lines
+
+
+def _split(block: bytes, end: int) -> pa.Array:
+    """The lines before `end`."""
+    ends = pa.array([0, end], pa.int32()).buffers()[1]
+    text = pa.StringArray.from_buffers(1, ends, pa.py_buffer(block))
+    if not block.isascii():
+        try:
+            text.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise FileRefused("unreadable", "the text is not in the encoding utf-8") from error
+    lines = pc.split_pattern(text, "\n").values
+    return lines.filter(pc.not_equal(lines, ""))
 
 
 # --- NDJSON ------------------------------------------------------------------------------------------------------
@@ -343,31 +364,21 @@ def _read_ndjson(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
     with duckdb.connect() as connection:
         keys: dict[str, None] = {}
         shape: _JsonShape | None = None
-        for table, rejects in read_lines(text):
-            connection.register("lines", table)
-            found = _json_keys(connection)
+        for lines in read_lines(text):
+            found, broken = _json_objects(connection, lines)
             if shape is None:
                 keys, shape = _json_header(text, mapping, found)
             elif not found.keys() <= keys.keys():
-                keys |= found
+                keys = dict.fromkeys(sorted(keys | found))
                 shape = _json_shape(mapping, keys)
             result = connection.sql(shape.query).to_arrow_table()
-            is_object = result.column(_IS_OBJECT)
-            broken = table.column("0").filter(pc.invert(is_object)).to_pylist()
-            yield _named(
-                result.drop_columns([_IS_OBJECT]).filter(is_object),
-                shape.names,
-                [*rejects, *(Reject("unreadable", None, line) for line in broken)],
-                is_damaged=text.is_damaged,
-            )
-
-
-_IS_OBJECT = "\x1e"
+            rejects = [Reject("unreadable", None, line) for line in broken]
+            yield _named(result, shape.names, rejects, is_damaged=text.is_damaged)
 
 
 @dataclass(frozen=True, slots=True)
 class _JsonShape:
-    """How lines of known keys become columns `names`, and one that says which lines are objects."""
+    """How lines of known keys become columns `names`."""
 
     query: str
     names: list[str]
@@ -381,16 +392,36 @@ def _json_header(text: Text, mapping: Mapping, first: dict[str, None]) -> tuple[
             return first, _json_shape(mapping, first)
     keys: dict[str, None] = {}
     with duckdb.connect() as connection:
-        for table, _ in read_lines(text):
-            connection.register("lines", table)
-            keys |= _json_keys(connection)
+        for lines in read_lines(text):
+            found, _ = _json_objects(connection, lines)
+            keys |= found
     return keys, _json_shape(mapping, keys)
 
 
-def _json_keys(connection: duckdb.DuckDBPyConnection) -> dict[str, None]:
-    keys_of_line = _if_object('json_keys("0")')
-    found = connection.sql(f"SELECT DISTINCT {keys_of_line} FROM lines").fetchall()
-    return dict.fromkeys(sorted({key for (keys,) in found for key in keys or ()}))
+def _json_objects(connection: duckdb.DuckDBPyConnection, lines: pa.Array) -> tuple[dict[str, None], list[str]]:
+    """Make the lines that are JSON objects the connection's table `lines`. Returns their keys, and the other lines.
+
+    A JSON text that begins with a brace is an object (RFC 8259, section 2).
+    """
+    broken: list[str] = []
+    connection.register("lines", pa.table({"line": lines}))
+    found = _json_keys(connection)
+    if None in found or not pc.all(pc.starts_with(lines, "{")).as_py():
+        query = "SELECT starts_with(ltrim(line, ' \t\r\n'), '{') AND json_valid(line) AS is_object FROM lines"
+        is_object = connection.sql(query).to_arrow_table().column("is_object").combine_chunks()
+        broken = lines.filter(pc.invert(is_object)).to_pylist()
+        connection.register("lines", pa.table({"line": lines.filter(is_object)}))
+        found = _json_keys(connection)
+    return dict.fromkeys(sorted({key for keys in found for key in keys or ()})), broken
+
+
+def _json_keys(connection: duckdb.DuckDBPyConnection) -> list[list[str] | None]:
+    """What different keys the lines have, None for those of a line that is no JSON. Most have those of the first one:
+    to tell the others from them costs less than to tell each from all."""
+    keys = "SELECT TRY(json_keys(line)) AS keys FROM lines"
+    first = connection.execute(f"{keys} LIMIT 1").fetchone() or (None,)
+    others = connection.execute(f"SELECT DISTINCT keys FROM ({keys}) WHERE keys IS DISTINCT FROM ?", first).fetchall()
+    return [found for (found,) in [first, *others]]
 
 
 def _json_shape(mapping: Mapping, keys: dict[str, None]) -> _JsonShape:
@@ -402,21 +433,13 @@ def _json_shape(mapping: Mapping, keys: dict[str, None]) -> _JsonShape:
     commas = {column.name for column in mapping.columns if mapping.has_decimal_comma(column)}
     places = [(_json_place(pointer), name) for pointer, name in zip(pointers, header.names, strict=True) if name]
     # All at once: each call of its own would parse the line again.
-    texts = _if_object(f"""json_extract_string("0", [{", ".join(place for place, _ in places)}])""")
+    texts = f"json_extract_string(line, [{', '.join(place for place, _ in places)}])"
     values = ", ".join(
         f"{_json_text(number, place, has_comma=name in commas)} AS {_quoted(name)}"
         for number, (place, name) in enumerate(places, start=1)
     )
-    return _JsonShape(
-        f'SELECT {values}, texts IS NOT NULL AS "{_IS_OBJECT}" FROM (SELECT "0", {texts} AS texts FROM lines)',
-        [name for _, name in places],
-    )
-
-
-def _if_object(expression: str) -> str:
-    """Nothing of a line that is no JSON object. DuckDB raises on one that is no JSON, and a JSON text that begins with
-    a brace is an object (RFC 8259, section 2)."""
-    return f"""CASE WHEN starts_with(ltrim("0", ' \t\r\n'), '{{') THEN TRY({expression}) END"""
+    query = f"SELECT {values} FROM (SELECT line, {texts} AS texts FROM lines)"
+    return _JsonShape(query, [name for _, name in places])
 
 
 def _json_place(pointer: Sequence[str]) -> str:
@@ -427,7 +450,7 @@ def _json_place(pointer: Sequence[str]) -> str:
 def _json_text(number: int, place: str, *, has_comma: bool) -> str:
     text = f"texts[{number}]"
     if has_comma:  # a JSON number has a point, whatever the texts of the file have
-        return f"""CASE WHEN TRY(json_type("0", {place})) = 'DOUBLE' THEN replace({text}, '.', ',') ELSE {text} END"""
+        return f"CASE WHEN json_type(line, {place}) = 'DOUBLE' THEN replace({text}, '.', ',') ELSE {text} END"
     return text
 
 

@@ -16,7 +16,6 @@ from uptake.credentials import Credential
 from uptake.sources.base import Home, Homed
 from uptake.sources.dropfolder.content import FileRefused, Text, inspect
 from uptake.sources.dropfolder.readers import gzip_ends_early, read_lines, refused
-from uptake.sources.filterlog.columns import one_array
 from uptake.sources.filterlog.formats import LogFormat
 from uptake.sources.places import DroppedFile, Folder, FolderSettings, Wanted
 
@@ -105,11 +104,8 @@ class LogFiles(Homed):
             text = inspect(path)
             self._folder.hold(file)
             has_looked, left_out = False, 0
-            for taken, rejects in self._lines(text):
+            for taken in self._lines(text):
                 lines = taken
-                if not len(lines):
-                    yield Batch(self._format.resource.schema.empty_table(), rejects)
-                    continue
                 if not has_looked:
                     self._format.look(lines.slice(0, _FIRST_LINES).to_pylist())
                     has_looked = True
@@ -120,14 +116,13 @@ class LogFiles(Homed):
                     lines = lines.filter(pc.invert(is_bad))
                 batch, skipped = self._format.parse(lines, self.home.event_key)
                 left_out += skipped
-                batch.rejects += [*rejects, *damaged]
+                batch.rejects += damaged
                 yield batch
             self._folder.hold(file)
             if left_out:
                 note = f"{file.name}: {left_out} lines were left out. {self._format.skipped_note}"
                 yield Batch(self._format.resource.schema.empty_table(), note=note)
 
-    def _lines(self, text: Text) -> Iterator[tuple[pa.Array, list[Reject]]]:
-        """The text line by line, many at once, and what could not be taken for one."""
-        for table, rejects in read_lines(text):
-            yield one_array(table.column("0")), rejects
+    def _lines(self, text: Text) -> Iterator[pa.Array]:
+        """The text line by line, many at once."""
+        return read_lines(text)

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from uptake.config import SourceSettings
-from uptake.contracts import Batch, Reject
+from uptake.contracts import Batch
 from uptake.parsing import parse_records, parse_table
 from uptake.sources.dropfolder.content import FileRefused, Text
 from uptake.sources.filterlog.columns import event_keys
@@ -58,13 +58,13 @@ class LiveEvents(LogFiles):
     kind: ClassVar[str] = "live_events"
     settings_model: ClassVar[type[SourceSettings]] = LiveEventsSettings
 
-    def _lines(self, text: Text) -> Iterator[tuple[pa.Array, list[Reject]]]:
+    def _lines(self, text: Text) -> Iterator[pa.Array]:
         """Where the first line is no JSON by itself, the text is taken for documents that are spread over lines."""
         documents = _documents(text)
         if documents is None:
             yield from super()._lines(text)
         else:
-            yield pa.array(documents, pa.string()), []
+            yield pa.array(documents, pa.string())
 
 
 class CanvasEvents(LogFormat):
