@@ -10,6 +10,7 @@ from xdist.remote import Producer
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+import made_once
 import postgres
 import ready
 import workers
@@ -30,7 +31,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> workers
 @pytest.fixture(scope="session", autouse=True)
 def started_ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        ready.use(patch, tmp_path_factory.mktemp("parses"))
+        parses = made_once.run_folder(tmp_path_factory) / "parses"
+        parses.mkdir(exist_ok=True)
+        ready.use(patch, parses)
         yield
 
 

@@ -11,7 +11,6 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 # Files of one group run on one worker, one after the other.
 TOGETHER = {
     "a district on its whole way": ("tests/e2e/",),
-    "a built warehouse": ("tests/warehouse/test_dbt.py", "tests/warehouse/test_models.py"),
 }
 LONG = (
     "tests/dags/test_scheduler.py",

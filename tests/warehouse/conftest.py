@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from uptake.warehouse.dbt import BuildSummary, build_warehouse
 
 sys.path.insert(0, str(Path(__file__).parent))
 from lake import DISTRICT, Lake, Row, at, page_view, request, roster
+from made_once import made_once
 
 NOW = datetime(2026, 4, 14, 15, 0, tzinfo=UTC)
 URLS = ["mathgym.example", "cdn.mathgym.example", "docs.bigco.example/document", "docs.bigco.example", "odd.example"]
@@ -140,18 +140,19 @@ def name_host(lake: Lake) -> None:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, BuildSummary]:
     """A district after its first build. Do not change it: copy it with `copy_of`."""
-    lake = Lake(tmp_path_factory.mktemp("built"))
-    land_first(lake)
-    with standing_clock():
-        return lake, build_warehouse(lake.project, DISTRICT, run_id="first")
+
+    def make(root: Path) -> BuildSummary:
+        lake = Lake(root)
+        land_first(lake)
+        with standing_clock():
+            summary = build_warehouse(lake.project, DISTRICT, run_id="first")
+        lake.project.operations.dispose()
+        return summary
+
+    root, summary = made_once(tmp_path_factory, "built", make)
+    return Lake.at(root), summary
 
 
 @pytest.fixture
 def copy_of(tmp_path: Path) -> Callable[[Lake], Lake]:
-    def copy(lake: Lake) -> Lake:
-        root = tmp_path / "copy"
-        lake.project.operations.dispose()
-        shutil.copytree(lake.root, root)
-        return Lake.at(root)
-
-    return copy
+    return lambda lake: lake.copied(tmp_path / "copy")

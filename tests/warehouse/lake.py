@@ -5,8 +5,10 @@ Identifiers are written in clear ("s1") where a landed file holds pseudonyms: no
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -108,6 +110,12 @@ class Lake:
         lake._windows = 1000
         return lake
 
+    def copied(self, root: Path) -> Lake:
+        """A district like this one at `root`, where nothing is yet."""
+        self.project.operations.dispose()
+        shutil.copytree(self.root, root)
+        return Lake.at(root)
+
     def reload(self) -> None:
         """Read the configuration again."""
         self.project = Project.load(self.root / "uptake.yaml")
@@ -152,21 +160,27 @@ class Lake:
     def contents(self) -> dict[str, tuple[int, str]]:
         """Rows and a hash of every table of the warehouse, whatever their order. Tables that hold only the dates of the
         last build are left out."""
-        names = self.query(
-            "select table_schema, table_name from information_schema.tables "
-            "where table_schema in ('intermediate', 'marts') and table_type = 'BASE TABLE'"
-        )
-        found = {}
-        for schema, name in names:
-            if name not in LOOKUPS:
-                query = f"select count(*), cast(sum(hash(one)) as varchar) from {schema}.{name} as one"
-                found[f"{schema}.{name}"] = self.query(query)[0]
-        return found
+        with self._reading() as connection:
+            names = connection.execute(
+                "select table_schema, table_name from information_schema.tables "
+                "where table_schema in ('intermediate', 'marts') and table_type = 'BASE TABLE'"
+            ).fetchall()
+            hashed = "select count(*), cast(sum(hash(one)) as varchar) from {}.{} as one"
+            return {
+                f"{schema}.{name}": connection.execute(hashed.format(schema, name)).fetchall()[0]
+                for schema, name in names
+                if name not in LOOKUPS
+            }
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with self._reading() as connection:
+            return connection.execute(sql).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect(str(self.project.warehouse(DISTRICT)), read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            return connection.execute(sql).fetchall()
+            yield connection
 
 
 # ---- rows -----------------------------------------------------------------------------------------------------------

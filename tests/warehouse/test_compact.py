@@ -208,11 +208,11 @@ def test_killed_at_random_instants_and_run_again(lake: Lake) -> None:
     before = rows_of(lake)
     seed = random.randrange(10**6)
     chance = random.Random(seed)
-    place = str(Path(__file__).parent)
+    here = Path(__file__).parent
     killed = 0
     for _ in range(3):
         process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(lake.root), place], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", SCRIPT, lake.root, here, here.parent / "support"], stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         time.sleep(chance.uniform(0, 0.25))
