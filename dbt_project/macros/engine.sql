@@ -37,22 +37,28 @@
 
 {#-
   As newest_per_key, for many rows of which few are repeated: only rows whose key's hash comes more than once are put in
-  order (equal hashes of different keys do no harm), all others are passed on as they are read.
+  order (equal hashes of different keys do no harm), all others are passed on as they are read. repeated: a relation that has
+  these hashes (`repeated_hashes`), where one is kept.
 -#}
-{% macro newest_of_repeated(relation, keys, order_by) -%}
+{% macro newest_of_repeated(relation, keys, order_by, repeated=none) -%}
   with repeated as materialized (
-    select hash({{ keys | join(", ") }}) as key_hash
-    from {{ relation }}
-    group by key_hash
-    having count(*) > 1
+    {{ "select key_hash from " ~ repeated if repeated else repeated_hashes(relation, keys) }}
   )
   select *
   from {{ relation }}
-  where hash({{ keys | join(", ") }}) not in (select key_hash from repeated)
+  where {{ hash_of(keys | join(", ")) }} not in (select key_hash from repeated)
   union all
   {{ newest_per_key(
-      relation, keys, order_by, where="hash(" ~ keys | join(", ") ~ ") in (select key_hash from repeated)"
+      relation, keys, order_by, where=hash_of(keys | join(", ")) ~ " in (select key_hash from repeated)"
   ) }}
+{%- endmacro %}
+
+{#- Query: key_hash, of keys that more than one row may have. -#}
+{% macro repeated_hashes(relation, keys) -%}
+  select {{ hash_of(keys | join(", ")) }} as key_hash
+  from {{ relation }}
+  group by key_hash
+  having count(*) > 1
 {%- endmacro %}
 
 {#- District-local date of a UTC time. -#}
@@ -275,6 +281,11 @@
 {#- Two digests of the rows of a relation, whatever their order; a row that is there twice counts twice. -#}
 {% macro digest_of_rows(relation) -%}
   cast(sum(hash({{ relation }})) as varchar), cast(bit_xor(hash({{ relation }})) as varchar)
+{%- endmacro %}
+
+{#- All rows of a table as one JSON text, a list of objects; NULL of a table without rows. -#}
+{% macro rows_as_json(relation) -%}
+  select cast(to_json(list(one)) as varchar) from {{ relation }} as one
 {%- endmacro %}
 
 {#- The number that a text is; NULL for any other text. -#}

@@ -35,6 +35,22 @@
 {%- endmacro %}
 
 {#-
+  `build.version` as {name: {version, shape, recipe}}. It is read once in a run, at the first node, and kept in dbt's `graph`, which
+  all nodes share: to ask for each node costs more than most nodes. Nobody else writes it while a build runs.
+-#}
+{% macro known_versions() -%}
+  {%- if "build_versions" not in graph -%}
+    {%- set found = {} -%}
+    {%- for row in fromjson(run_query(rows_as_json("build.version")).rows[0][0] or "[]") -%}
+      {%- do found.update({row["name"]: row}) -%}
+    {%- endfor -%}
+    {#- Two nodes may begin at once: what the first has read counts for both. -#}
+    {%- do graph.setdefault("build_versions", found) -%}
+  {%- endif -%}
+  {{ return(graph["build_versions"]) }}
+{%- endmacro %}
+
+{#-
   {name, recipe, is_made} of the node that is being made. The recipe is empty where an input has no version. column: which of
   `build.version` counts: a view depends on the columns (shape) of what it reads, not on the rows.
 -#}
@@ -47,22 +63,18 @@
   {%- if strategy == "replace_built_weeks" -%}
     {%- do inputs.append("intermediate.int_week") -%}{%- do inputs.append("intermediate.int_week_to_build") -%}
   {%- endif -%}
-  {%- set inputs = inputs | unique | sort -%}
-  {%- set known = run_query(
-      "select name, " ~ column ~ ", recipe from build.version where name in ('" ~ (inputs + [name]) | join("', '") ~ "')"
-  ) -%}
+  {%- set known = known_versions() -%}
   {%- set versions = {} -%}
-  {%- set before = {} -%}
-  {%- for row in known.rows -%}
-    {%- if row[0] == name -%}{%- do before.update({"recipe": row[2]}) -%}{%- endif -%}
-    {%- if row[0] in inputs and row[1] is not none -%}{%- do versions.update({row[0]: row[1]}) -%}{%- endif -%}
+  {%- for input in inputs | unique -%}
+    {%- do versions.update({input: known.get(input, {}).get(column)}) -%}
   {%- endfor -%}
-  {%- set is_known = versions | length == inputs | length and not (config.get("meta") or {}).get("is_always_made") -%}
+  {%- set is_known = none not in versions.values() and not (config.get("meta") or {}).get("is_always_made") -%}
   {%- set now = local_md5(sql ~ tojson(model.config["post-hook"] or []) ~ tojson(versions, sort_keys=True)) if is_known else "" -%}
-  {{ return({"name": name, "recipe": now, "is_made": now != "" and before.get("recipe") == now and not should_full_refresh()}) }}
+  {%- set before = known.get(name, {}).get("recipe") -%}
+  {{ return({"name": name, "recipe": now, "is_made": now != "" and before == now and not should_full_refresh()}) }}
 {%- endmacro %}
 
-{#- Writes the version and recipe of `relation`, in the transaction that made it. -#}
+{#- Writes the version and recipe of `relation`, in the transaction that made it, and ends that. -#}
 {% macro remember_made(relation, made) -%}
   {%- set rows = run_query("select count(*) from " ~ relation).rows[0][0] -%}
   {%- set is_digest = config.get("incremental_strategy") != "replace_dates" and rows <= longest_digest() | int -%}
@@ -73,15 +85,17 @@
       {{ random_text() }}
     {%- endif -%}
   {%- endset -%}
-  {%- call statement() -%}
-    {{ write_version(made, version) }}
-  {%- endcall -%}
+  {%- do write_version(made, version) -%}
 {%- endmacro %}
 
-{% macro write_version(made, version) -%}
-  delete from build.version where name = '{{ made.name }}';
-  insert into build.version (name, version, shape, recipe)
-  values ('{{ made.name }}', {{ version }}, 'made', '{{ made.recipe }}');
+{#- version: an expression. Ends the transaction. -#}
+{% macro write_version(made, version="null") -%}
+  {%- set written = run_query(
+      "delete from build.version where name = '" ~ made.name ~ "'; insert into build.version (name, version, shape, recipe) values ('"
+      ~ made.name ~ "', 'v' || " ~ version ~ ", 'made', '" ~ made.recipe ~ "') returning version"
+  ).rows[0][0] -%}
+  {%- do adapter.commit() -%}
+  {%- do known_versions().update({made.name: {"version": written, "shape": "made", "recipe": made.recipe}}) -%}
 {%- endmacro %}
 
 {#- Ends a materialization that has nothing to do. -#}
@@ -142,8 +156,7 @@
     {%- if existing is not none and not existing.is_table -%}{%- do adapter.drop_relation(existing) -%}{%- endif -%}
     {{ make_table(target, sql) }}
     {{ run_hooks(post_hooks) }}
-    {{ remember_made(target, made) }}
-    {%- do adapter.commit() -%}
+    {%- do remember_made(target, made) -%}
   {%- endif -%}
   {{ return({"relations": [target]}) }}
 {%- endmaterialization %}
@@ -179,8 +192,7 @@
     {%- endcall -%}
   {%- endif -%}
   {{ run_hooks(post_hooks) }}
-  {{ remember_made(target, made) }}
-  {%- do adapter.commit() -%}
+  {%- do remember_made(target, made) -%}
   {{ return({"relations": [target]}) }}
 {%- endmaterialization %}
 
@@ -193,10 +205,9 @@
   {%- else -%}
     {%- if existing is not none and not existing.is_view -%}{%- do adapter.drop_relation(existing) -%}{%- endif -%}
     {%- call statement("main") -%}
-      create or replace view {{ target }} as ({{ sql }});
-      {{ write_version(made, "null") }}
+      create or replace view {{ target }} as ({{ sql }})
     {%- endcall -%}
-    {%- do adapter.commit() -%}
+    {%- do write_version(made) -%}
   {%- endif -%}
   {{ return({"relations": [target]}) }}
 {%- endmaterialization %}
@@ -214,10 +225,7 @@
          config.get("error_if"), limit=none) }}
     {%- endcall -%}
     {%- if load_result("main").table.rows[0][0] == 0 -%}
-      {%- call statement() -%}
-        {{ write_version(made, "null") }}
-      {%- endcall -%}
-      {%- do adapter.commit() -%}
+      {%- do write_version(made) -%}
     {%- endif -%}
   {%- endif -%}
   {{ return({"relations": []}) }}

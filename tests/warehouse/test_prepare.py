@@ -11,6 +11,7 @@ from lake import CATALOGUE, CONFIG, DISTRICT, Lake, page_view, request, roster
 
 from uptake.errors import PermanentError, TransientError
 from uptake.sources.registry import warehouse_resources
+from uptake.warehouse import landing_views
 from uptake.warehouse import prepare as preparation
 from uptake.warehouse.prepare import Work, prepare
 
@@ -50,6 +51,32 @@ def test_rows_say_where_they_come_from_and_superseded_files_do_not_count(lake: L
     assert [row[:3] for row in rows] == [("new@mail", "filter", "hour-1"), ("b@mail", "filter", "hour-2")]
     ledger = dict(lake.query("select window_token, landed_at from ops.landed_file where superseded_at is null"))
     assert {row[2]: row[3] for row in rows} == ledger
+
+
+def test_a_view_is_made_again_only_where_its_files_are_others(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, made = landing_views._columns, list[str]()
+    monkeypatch.setattr(
+        landing_views, "_columns", lambda db, pattern: (made.append(pattern.stem), real(db, pattern))[1]
+    )
+    lake.land("umbrella", "activity", [request("2026-03-02T15:00:00", "a@mail")], token="hour-1")
+    prepared(lake)
+    assert len(made) == len(warehouse_resources())
+    made.clear()
+    prepared(lake)
+    assert made == []
+    lake.land("umbrella", "activity", [request("2026-03-02T16:00:00", "a@mail")], token="hour-2")
+    prepared(lake)
+    assert made == ["umbrella__activity"]
+
+
+def test_a_view_follows_a_lake_that_has_moved(lake: Lake) -> None:
+    lake.land("umbrella", "activity", [request("2026-03-02T15:00:00", "a@mail")], token="hour-1")
+    prepared(lake)
+    moved = lake.root.parent / "moved"
+    lake.root.rename(moved)
+    there = Lake.at(moved)
+    prepared(there)
+    assert there.query("select user_label from landing.umbrella__activity") == [("a@mail",)]
 
 
 def test_a_column_that_a_file_does_not_have_yet_is_null(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,14 +86,20 @@ def write_views(
     for file in files:
         if file.name in by_name:  # a district's own drop-folder mapping: its rows have no model yet
             by_name[file.name].append(file)
+    known = "select view_name, comment from duckdb_views() where schema_name = 'landing'"
+    held = dict(connection.execute(known).fetchall())
     contents = {}
     for (namespace, name), resource in resources.items():
-        pattern = schema_file(schema_dir, namespace, resource)
-        columns = _columns(connection, pattern)
-        shown = by_name[namespace, name]
-        query = _query(columns, pattern, shown)
-        connection.execute(f'create or replace view landing."{namespace}__{name}" as {query}')
-        contents[f"{namespace}__{name}"] = (columns, [_identity(file) for file in shown])
+        view, shown = f"{namespace}__{name}", by_name[namespace, name]
+        pattern, shape = _schema_path(schema_dir, namespace, resource), _shape(resource)
+        contents[view] = (shape, [_identity(file) for file in shown])
+        # There are a hundred of them and a batch touches few: a view that would be made as it is stays.
+        recipe = versions.digest(f"{duckdb.__version__} {_query(shape, pattern, shown)}")
+        if held.get(view) == recipe and pattern.exists():
+            continue
+        query = _query(_columns(connection, schema_file(schema_dir, namespace, resource)), pattern, shown)
+        connection.execute(f'create or replace view landing."{view}" as {query}')
+        connection.execute(f"comment on view landing.\"{view}\" is '{recipe}'")
     versions.write_views(connection, contents)
 
 
@@ -104,16 +110,29 @@ def _identity(file: LakeFile) -> str:
 
 def schema_file(folder: Path, namespace: str, resource: Resource) -> Path:
     """A file without rows that has every column of the resource, and those that a compacted file has beside them."""
-    path = folder / f"{namespace}__{resource.name}.parquet"
-    schema = resource.landed_schema
-    for field in OWN_COLUMNS:
-        schema = schema.append(field)
+    path = _schema_path(folder, namespace, resource)
+    schema = _schema(resource)
     if not path.exists() or not pq.read_schema(path).equals(schema):
         folder.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}.tmp")
         pq.write_table(schema.empty_table(), draft)
         draft.replace(path)
     return path
+
+
+def _schema_path(folder: Path, namespace: str, resource: Resource) -> Path:
+    return folder / f"{namespace}__{resource.name}.parquet"
+
+
+def _schema(resource: Resource) -> pa.Schema:
+    schema = resource.landed_schema
+    for field in OWN_COLUMNS:
+        schema = schema.append(field)
+    return schema
+
+
+def _shape(resource: Resource) -> str:
+    return "\n".join(f"{field.name} {field.type}" for field in _schema(resource))
 
 
 def rows_of_files(connection: duckdb.DuckDBPyConnection, pattern: Path, files: Sequence[LakeFile]) -> str:

@@ -47,7 +47,7 @@ def write_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, tuple
     _write(
         connection,
         {
-            f"landing.{name}": (_digest("\n".join([columns, *files])), _digest(columns))
+            f"landing.{name}": (digest("\n".join([columns, *files])), digest(columns))
             for name, (columns, files) in views.items()
         },
     )
@@ -94,5 +94,5 @@ def _write(connection: duckdb.DuckDBPyConnection, found: Mapping[str, tuple[str,
     connection.unregister("incoming")
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()

@@ -2,7 +2,9 @@
 -- hash of the vendor's whole row.
 with request as (
 
-  {{ newest_of_repeated(ref("base_umbrella__activity"), ["event_key"], ["landed_at", "landed_window"]) }}
+  {{ newest_of_repeated(
+      ref("base_umbrella__activity"), ["event_key"], ["landed_at", "landed_window"], ref("base_umbrella__repeated_key")
+  ) }}
 
 )
 
