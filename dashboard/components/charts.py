@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import altair as alt
@@ -14,10 +16,18 @@ SERIES = [BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK, "#7A6A00"]
 INK = "#1B2733"
 USED, NOT_USED, ESTIMATED = "Paid and used", "Paid and not used", "Paid and not used (estimate)"
 HIDDEN = "Use not shown"
+KEPT = 200  # pictures of some 20 kB
 AXIS = alt.Axis(labelColor=INK, titleColor=INK, labelFontSize=13, titleFontSize=13, labelLimit=280, gridColor="#E6EBF0")
 
 
-def draw(chart: Any, *, alt_text: str) -> None:
+@st.cache_data(show_spinner=False, max_entries=KEPT, hash_funcs={FunctionType: lambda make: make.__qualname__})
+def draw(make: Callable[..., Any], frame: pd.DataFrame, *, alt_text: str, **options: Any) -> None:
+    """Show the picture that `make` gives of these rows.
+
+    What is sent to the browser is kept: the same rows, whoever looks, are sent again without being drawn again. Altair
+    checks each picture against its schema, which costs more than all else on a page, and does so one viewer at a time.
+    """
+    chart = make(frame, **options)
     st.altair_chart(chart.configure_view(strokeWidth=0).configure_axis(labelFlush=False), width="stretch", alt=alt_text)
 
 

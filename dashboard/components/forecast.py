@@ -32,7 +32,9 @@ def show(context: Context, top: Any, *, currency: str) -> None:
     frame.numbers(context, _numbers(context, rows, years, ahead, currency))
     st.subheader("Total cost by budget year, if everything is kept", anchor=False)
     charts.draw(
-        charts.years_of_cost(_parts(years, currency), currency=currency),
+        charts.years_of_cost,
+        _parts(years, currency),
+        currency=currency,
         alt_text="Bars of the cost of each budget year, signed and to be renewed, with the ends of the sum",
     )
     st.caption(

@@ -34,6 +34,7 @@ STYLE = """
   [data-testid="stMetricValue"], [data-testid="stMetricValue"] * { font-size: 1.65rem; white-space: normal; }
   [data-testid="stMetricLabel"] p { font-size: 0.95rem; font-weight: 600; color: #1B2733; white-space: normal; }
   [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { color: #3B4A59 !important; opacity: 1; }
+  [class*="st-key-prose-"] td:nth-child(n+3) * { white-space: nowrap; }
   [class*="st-key-number-"] [data-testid="stPopover"] button { padding-left: 0; color: #005A8C; }
 </style>
 """
@@ -80,6 +81,11 @@ class Context:
     @cached_property
     def sources(self) -> pd.DataFrame:
         return quality.sources(self.reader)
+
+    @cached_property
+    def source_lines(self) -> str:
+        """How far each source has come; every number says so."""
+        return "\n".join(_source_line(row) for row in self.sources.to_dict("records"))
 
     def record(self, page: Page, action: str, details: Mapping[str, object]) -> None:
         """Write the look down; these are pages of suppressed totals, so a failure is shown and does not refuse."""
@@ -172,7 +178,7 @@ def _about(context: Context, figure: Number) -> None:
         lines.append("**What it means.** This snapshot holds no written definition of this number.")
     lines.append(f"**Data through** {words.safe(context.through)}.")
     st.markdown("\n\n".join(lines))
-    st.markdown("**Sources**\n\n" + "\n".join(_source_line(row) for row in context.sources.to_dict("records")))
+    st.markdown(f"**Sources**\n\n{context.source_lines}")
     failing = [check for check in _failed(context) if check.get("table") in figure.tables]
     if failing:
         found = [f"- {words.safe(check_line(check))}" for check in failing]

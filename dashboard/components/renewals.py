@@ -41,7 +41,10 @@ def show(context: Context, top: Any, rows: pd.DataFrame, *, ahead_days: int, due
     )
     st.subheader("The last day to decide on each contract, and its price", anchor=False)
     charts.draw(
-        charts.deadlines(drawn, today=today, states=contracts.STATES),
+        charts.deadlines,
+        drawn,
+        today=today,
+        states=contracts.STATES,
         alt_text="Timeline of the last day to decide on each contract",
     )
     st.subheader("Renewals, the earliest last day first", anchor=False)

@@ -52,13 +52,37 @@ def as_csv(said: pd.DataFrame) -> bytes:
     return plain.to_csv(index=False).encode("utf-8-sig")
 
 
-def table(context: Context, page: Page, name: str, frame: pd.DataFrame, columns: Sequence[Column]) -> None:
-    """Show the frame in words, with a download of exactly that. `name` goes into the file's name."""
+def table(
+    context: Context, page: Page, name: str, frame: pd.DataFrame, columns: Sequence[Column], *, is_prose: bool = False
+) -> None:
+    """Show the frame in words, with a download of exactly that. `name` goes into the file's name.
+
+    is_prose: the first two columns hold sentences, which are shown whole on as many lines as they need; such a table
+    cannot be sorted.
+    """
     if frame.empty:
         st.caption("Nothing to list here.")
         return
     said = shown(frame, columns)
     columns = [column for column in columns if column.label in said]
+    if is_prose:
+        _prose(said, name)
+    else:
+        _grid(said, columns, name)
+    simulated = "simulated-" if context.reader.is_simulated else ""
+    through = context.reader.data_through
+    st.download_button(
+        f"Download this table ({words.plural(len(said), 'row')}, CSV)",
+        as_csv(said),
+        file_name=f"{simulated}{context.reader.district_id}-{name}-through-{through or 'unknown'}.csv",
+        mime="text/csv",
+        key=f"download-{name}",
+        icon=":material/download:",
+        on_click=lambda: context.record(page, "download", {"table": name, "rows": len(said)}),
+    )
+
+
+def _grid(said: pd.DataFrame, columns: Sequence[Column], name: str) -> None:
     st.dataframe(
         _sortable(said, columns),
         hide_index=True,
@@ -74,17 +98,13 @@ def table(context: Context, page: Page, name: str, frame: pd.DataFrame, columns:
         },
         key=f"table-{name}",
     )
-    simulated = "simulated-" if context.reader.is_simulated else ""
-    through = context.reader.data_through
-    st.download_button(
-        f"Download this table ({words.plural(len(said), 'row')}, CSV)",
-        as_csv(said),
-        file_name=f"{simulated}{context.reader.district_id}-{name}-through-{through or 'unknown'}.csv",
-        mime="text/csv",
-        key=f"download-{name}",
-        icon=":material/download:",
-        on_click=lambda: context.record(page, "download", {"table": name, "rows": len(said)}),
-    )
+
+
+def _prose(said: pd.DataFrame, name: str) -> None:
+    """Streamlit's grid cuts what does not fit into one line."""
+    height = "content" if len(said) <= TALLEST_ROWS else ROW_PIXELS * TALLEST_ROWS
+    with st.container(key=f"prose-{name}"):
+        st.table(said.map(words.safe), border="horizontal", height=height, hide_index=True)
 
 
 def _sortable(said: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:

@@ -187,9 +187,10 @@ def _picture(drawn: pd.DataFrame, tools: pd.DataFrame, currency: str) -> None:
     )
     middle = tools["cost_per_active_student_likely"].dropna().astype(float)
     charts.draw(
-        charts.cost_and_effect(
-            shown, currency=currency, middle_cost=float(middle.median()) if len(middle) > 2 else None
-        ),
+        charts.cost_and_effect,
+        shown,
+        currency=currency,
+        middle_cost=float(middle.median()) if len(middle) > 2 else None,
         alt_text="Cost for each user against the effect on results, a cross of both intervals for each tool",
     )
 

@@ -20,6 +20,8 @@ from uptake.project import Project
 from uptake.warehouse.publish import SnapshotRef, current_snapshot
 from viewer import NotAllowed, Page, Viewer
 
+KEPT = 500  # results of queries; most are of some kB
+
 
 class Connections:
     """One open connection a district.
@@ -47,6 +49,13 @@ def _connections() -> Connections:
     return Connections()
 
 
+@st.cache_data(show_spinner=False, max_entries=KEPT)
+def _rows(file: Path, sql: str, parameters: dict[str, Any], _cursor: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """A published file never changes, so what was read of it once is kept: a copy for each that asks. Whoever may see
+    other schools has other parameters."""
+    return _cursor.execute(sql, parameters).df()
+
+
 @dataclass(frozen=True)
 class Reader:
     """Queries on one snapshot, for one viewer and page."""
@@ -60,7 +69,7 @@ class Reader:
         """Rows as a frame; `$every_school` and `$schools` are bound from the viewer, never from the page."""
         if "$schools" in sql:
             parameters |= {"every_school": self.viewer.sees_every_school, "schools": self.viewer.school_keys}
-        return self.cursor.execute(sql, parameters).df()
+        return _rows(self.snapshot.leaders, sql, parameters, self.cursor)
 
     def require(self, page: Page) -> None:
         """Raises NotAllowed when the viewer's role has nothing to do with that page's figures."""

@@ -187,10 +187,15 @@ def _picture(
             st.caption(f"Nothing can be drawn: fewer than {context.minimum_n} students, or no figures, in every week.")
             return
         charts.draw(
-            charts.lines(rows[rows["tool_name"].isin(order[:LINES])], y="adoption_rate",
-                         series="tool_name", y_title="Share of eligible students", is_share=True, order=order[:LINES]),
+            charts.lines,
+            rows[rows["tool_name"].isin(order[:LINES])],
+            y="adoption_rate",
+            series="tool_name",
+            y_title="Share of eligible students",
+            is_share=True,
+            order=order[:LINES],
             alt_text="Line chart of the share of students that used each tool, week by week",
-        )  # fmt: skip
+        )
         if len(order) > LINES:
             st.caption(
                 f"The {LINES} most used tools are drawn; the table lists all. A break in a line is a hidden figure."
@@ -215,10 +220,15 @@ def _picture(
     rank = places["Place"] if level == "school" else places["org_key"].map(words.grade_rank)
     order = places.assign(rank=rank).sort_values("rank")["Place"].tolist()
     charts.draw(
-        charts.heat_map(rows[["Tool", "Place", "share", "words"]], row="Tool", column="Place", rate="share",
-                        words="words", column_order=order),
+        charts.heat_map,
+        rows[["Tool", "Place", "share", "words"]],
+        row="Tool",
+        column="Place",
+        rate="share",
+        words="words",
+        column_order=order,
         alt_text=f"Share of eligible students that used each tool in each {level}",
-    )  # fmt: skip
+    )
     _explain_cells(context, rows, left_out)
 
 
@@ -413,10 +423,15 @@ def _summary_only(context: Context) -> None:
     weekly = summary.by_week(reader, level=level, group_dimension=dimension, group_value=value)
     st.subheader("Share of students on an average day, week by week", anchor=False)
     charts.draw(
-        charts.lines(weekly[weekly["level_value"].isin(order)], y="mean_pct_access",
-                     series="level_value", y_title="% of students, average day", is_share=False, order=order),
+        charts.lines,
+        weekly[weekly["level_value"].isin(order)],
+        y="mean_pct_access",
+        series="level_value",
+        y_title="% of students, average day",
+        is_share=False,
+        order=order,
         alt_text="Line chart of the share of students that opened each product on an average day, week by week",
-    )  # fmt: skip
+    )
     st.caption(words.safe(frame.caution(context, "districts_reporting")))
     if level == "function":
         st.caption("LC: learning and curriculum. CM: classroom management. SDO: school and district operations.")

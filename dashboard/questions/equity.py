@@ -60,7 +60,9 @@ def main() -> None:
         head = "The widest gaps" if len(shown) > DRAWN else "How far each group is from the others"
         st.subheader(f"{head}, {place}, {period}", anchor=False)
         charts.draw(
-            charts.gaps(_drawn(shown.head(DRAWN), with_tool=every_tool), x_title=measure.axis),
+            charts.gaps,
+            _drawn(shown.head(DRAWN), with_tool=every_tool),
+            x_title=measure.axis,
             alt_text="Dot chart of the gap of each group with its 95% interval, the group furthest behind first",
         )
         st.caption(

@@ -59,7 +59,7 @@ def main() -> None:
     if listed.empty:
         st.caption("Nothing waits for a decision.")
     else:
-        table(context, PAGE, "decisions", listed, _columns(today))
+        table(context, PAGE, "decisions", listed, _columns(today), is_prose=True)
     frame.next_steps(
         [
             "Take the first line of the table to your next EdTech meeting; the page named beside it holds the "
@@ -245,7 +245,10 @@ def _picture(rows: pd.DataFrame, minimum_n: int) -> None:
     )
     st.subheader("When each contract must be decided, and its price", anchor=False)
     charts.draw(
-        charts.deadlines(drawn, today=rows["today"].max(), states=contracts.STATES),
+        charts.deadlines,
+        drawn,
+        today=rows["today"].max(),
+        states=contracts.STATES,
         alt_text="Timeline of the dates by which each contract must be decided",
     )
 
@@ -257,8 +260,8 @@ def _columns(today: Any) -> list[Column]:
         return f"{words.day(value)} (past)" if value < today else words.day(value)
 
     return [
-        Column("what", "Decision", text, width=285),
-        Column("why", "What the data says", text, width=355),
+        Column("what", "Decision", text),
+        Column("why", "What the data says", text),
         Column(
             "price",
             "Money",
@@ -305,11 +308,15 @@ def _summary_only(context: Context) -> None:
     weekly = summary.by_week(context.reader, level="all", **everything)
     st.subheader("Students on any product on an average day, at least, week by week", anchor=False)
     charts.draw(
-        charts.lines(weekly.assign(level_value="Any product"), y="mean_pct_access",
-                     series="level_value", y_title="% of students (the most used product of the day)", is_share=False,
-                     order=["Any product"]),
+        charts.lines,
+        weekly.assign(level_value="Any product"),
+        y="mean_pct_access",
+        series="level_value",
+        y_title="% of students (the most used product of the day)",
+        is_share=False,
+        order=["Any product"],
         alt_text="Line chart of the average share of students on a product, week by week",
-    )  # fmt: skip
+    )
     st.caption(words.safe(frame.caution(context, "districts_reporting")))
     table(
         context,

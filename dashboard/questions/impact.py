@@ -284,7 +284,9 @@ def _picture(study: pd.Series, answer: pd.Series, estimates: pd.DataFrame) -> No
         rows.append({"way": way, "at": at, "low": low, "high": high, "kind": kinds[row["role"]]})
     st.subheader(f"How large is the difference in {answer['outcome']}, and how sure is it?", anchor=False)
     charts.draw(
-        charts.effects(pd.DataFrame(rows), useful=_points(study["meaningful_g"])),
+        charts.effects,
+        pd.DataFrame(rows),
+        useful=_points(study["meaningful_g"]),
         alt_text="Dot chart of the difference with its interval, by this study and by other ways",
     )
     st.caption(
@@ -379,7 +381,10 @@ def _balance(rows: pd.DataFrame) -> None:
         ]
     )
     charts.draw(
-        charts.likeness(long, good=GOOD, most=MOST),
+        charts.likeness,
+        long,
+        good=GOOD,
+        most=MOST,
         alt_text="Dot chart of how far apart the groups were, before and in the analysis, for each thing compared",
     )
     st.caption(
@@ -464,7 +469,9 @@ def _dose(study: pd.Series, rows: pd.DataFrame) -> None:
     )
     measure = words.plain(str(study["use_measure"]))
     charts.draw(
-        charts.dose(drawn, x_title=f"{measure} in the study's span"),
+        charts.dose,
+        drawn,
+        x_title=f"{measure} in the study's span",
         alt_text="Dot chart of the difference from students without the tool, for parts of the users by amount of use",
     )
     hidden = len(rows) - len(shown)

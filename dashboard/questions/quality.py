@@ -172,7 +172,8 @@ def _picture(context: Context, history: pd.DataFrame) -> None:
     names += names.groupby(names).cumcount().map(lambda number: f" ({number + 1})" if number else "")
     drawn["run"] = drawn["snapshot_id"].map(names)
     charts.draw(
-        charts.check_runs(drawn.drop(columns="snapshot_id")),
+        charts.check_runs,
+        drawn.drop(columns="snapshot_id"),
         alt_text="Bar chart of the checks that held, warned and failed in each check run",
     )
     st.caption("A failed run is never published: readers keep the last good snapshot.")

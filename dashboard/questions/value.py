@@ -73,7 +73,9 @@ def _use(context: Context, top: Any, rows: pd.DataFrame, place: Any, *, year: st
     frame.numbers(context, _numbers(context, rows, year=year))
     st.subheader(f"What each contract has cost in {year} so far, and how much of it was used", anchor=False)
     charts.draw(
-        charts.money_bars(_parts(rows), currency=currency),
+        charts.money_bars,
+        _parts(rows),
+        currency=currency,
         alt_text="Bar chart of the cost of each contract, split into used and not used, the most unused first",
     )
     st.caption(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -131,3 +132,9 @@ def said(app: AppTest) -> str:
              for element in kind]  # fmt: skip
     parts += [f"{metric.label} {metric.value}" for metric in app.metric]
     return "\n".join(parts).replace("\\", "")
+
+
+def tables(app: AppTest) -> list[pd.DataFrame]:
+    """What each table of a page shows; one of sentences without the escapes of Markdown."""
+    shown = [element.value for element in app.dataframe]
+    return shown + [element.value.map(lambda cell: cell.replace("\\", "")) for element in app.table]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import re
@@ -14,7 +15,7 @@ from typing import Any
 import make_snapshot
 import pandas as pd
 import pytest
-from conftest import FIRST, PAGES, SECOND, TITLES, said
+from conftest import FIRST, PAGES, SECOND, TITLES, said, tables
 from streamlit.testing.v1 import AppTest
 
 Visit = Callable[..., AppTest]
@@ -36,7 +37,7 @@ def test_every_page_has_the_anatomy(look: Visit, page: str, district: str) -> No
         assert "No study has been planned here" in said(app)
         return
     assert 1 <= len(app.metric) <= 5
-    assert len(app.dataframe) >= 1
+    assert len(tables(app)) >= 1
     assert len(app.get("vega_lite_chart")) == (3 if page == "impact" else 1)  # the answer, balance, use
     assert "What to do next" in said(app)
     assert said(app).count("**Data through**") >= len(app.metric)  # each number opens its own
@@ -197,12 +198,19 @@ def test_the_download_is_the_table(published: Path, visit: Visit, page: str, mon
     app = visit(page)
     monkeypatch.setattr(table, "as_csv", keep)
     app.run()
-    assert len(saved) == len(app.dataframe) >= 1
-    for element, csv in zip(app.dataframe, saved, strict=True):
+    assert len(saved) == len(tables(app)) >= 1
+    for table_shown, csv in zip(tables(app), saved, strict=True):
         loaded = pd.read_csv(io.BytesIO(csv), dtype="string", keep_default_na=False, encoding="utf-8-sig")
-        shown = element.value.map(str.strip)
+        shown = table_shown.map(str.strip)
         assert loaded.columns.tolist() == shown.columns.tolist()
         assert loaded.to_numpy().tolist() == shown.to_numpy().tolist()
+
+
+def test_the_sentences_of_a_decision_are_not_cut_to_one_line(look: Visit) -> None:
+    """Streamlit's grid shows a row on one line; its plain table takes as many as the words need."""
+    app = look()
+    assert not app.dataframe
+    assert [table.value.columns.tolist()[:2] for table in app.table] == [["Decision", "What the data says"]]
 
 
 # --- who may see what -----------------------------------------------------------------------------------------------
@@ -371,12 +379,34 @@ def test_coverage_of_the_bands_is_said(look: Visit) -> None:
 @pytest.mark.parametrize("district", DISTRICTS)
 def test_no_page_speaks_of_columns_or_nothing(look: Visit, page: str, district: str) -> None:
     app = look(page, district=district)
-    tables = "\n".join(element.value.to_csv() for element in app.dataframe)
-    words = f"{said(app)}\n{tables}"
+    words = "\n".join([said(app), *(shown.to_csv() for shown in tables(app))])
     assert not re.findall(r"\b(?:NULL|None|NaN|NaT|nan|mart_\w+|dim_\w+|\w+_key|\w+_usd|\w+_rate)\b", words)
 
 
 # --- speed -------------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_of_the_same_rows_is_drawn_once_and_shown_each_time(
+    published: Path, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from components import charts
+
+    drawn = []
+    heat_map = charts.heat_map
+
+    @functools.wraps(heat_map)
+    def counted(frame: pd.DataFrame, **options: Any) -> Any:
+        drawn.append(frame)
+        return heat_map(frame, **options)
+
+    monkeypatch.setattr(charts, "heat_map", counted)
+    charts.draw.clear()
+    first, second = (visit("adoption").get("vega_lite_chart") for _ in range(2))
+    assert [chart.proto.spec for chart in first] == [chart.proto.spec for chart in second]
+    assert len(first) == 1 and len(drawn) == 1
+    (earlier,) = visit("adoption", week="Mar 30, 2026").get("vega_lite_chart")
+    assert len(drawn) == 2
+    assert earlier.proto.datasets[0].data != first[0].proto.datasets[0].data
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import make_snapshot
+import pandas as pd
 import pytest
 from conftest import FIRST, ROOT, SECOND
 
@@ -115,6 +116,28 @@ def test_a_principal_sees_their_school_and_the_district(published: Path) -> None
     assert not equity.gaps(reader, org_level="school", org_key="sch-1", **hidden).empty
     with pytest.raises(NotAllowed):
         value.contracts(reader, school_year=None)
+
+
+def test_what_one_viewer_read_is_read_once_and_is_no_other_viewers(published: Path) -> None:
+    every = {"week": WEEK, "org_level": "school", "dimension": "all_students", "subgroup": "all_students"}
+    leader = reader_for(LEADER)
+    seen = adoption.by_place(leader, **every)
+    leader.cursor.close()  # what follows cannot ask the file
+    again = adoption.by_place(leader, **every)
+    pd.testing.assert_frame_equal(again, seen)
+    again["org_key"] = "changed by a page"
+    assert set(adoption.by_place(leader, **every)["org_key"]) == set(seen["org_key"]) > {"sch-1"}
+    for schools in (("sch-1",), ("sch-2",)):
+        reader = reader_for(Viewer("head@example.org", "principal", districts=("testville",), schools=schools))
+        assert set(adoption.by_place(reader, **every)["org_key"]) == set(schools)
+
+
+def test_a_newer_snapshot_is_read_anew(installation: Path) -> None:
+    read = []
+    for snapshot, through in ((FIRST, date(2026, 4, 10)), (SECOND, date(2026, 4, 17))):
+        make_snapshot.publish(installation, snapshot, through=through)
+        read.append(value.contracts(reader_for(LEADER), school_year=None)["today"].max())
+    assert read[0] < read[1]
 
 
 def test_no_schools_is_no_school(published: Path) -> None:
