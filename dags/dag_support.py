@@ -5,6 +5,7 @@ DAG files stay thin: a task calls one function of the library.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from airflow.sdk import (
     Asset,
     AssetWatcher,
     Connection,
+    CronTriggerTimetable,
     DeadlineAlert,
     DeadlineReference,
     Param,
@@ -26,7 +28,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipExceptio
 
 from uptake import pipeline
 from uptake.alerts.tell import tell
-from uptake.config import District
+from uptake.config import District, SourceSettings
 from uptake.credentials import Credential
 from uptake.errors import ConfigError, PermanentError, TransientError
 from uptake.freshness import goal_seconds
@@ -124,6 +126,31 @@ def publication_deadline(district: District) -> DeadlineAlert:
         interval=max(LATE_AFTER, timedelta(seconds=goal)),
         callback=SyncCallback("dag_support.tell_of_a_late_publication", kwargs={"district_id": district.id}),
     )
+
+
+def minute_of(district: District, every: int = 60) -> int:
+    """In each span of so many minutes, the one in which the district's work is due: the same after each start, and
+    another for most other districts, so that a hundred of them are not all due at once.
+
+    It is of the district and not of the source, so that sources of one district come together, and one build shows all.
+    """
+    return int.from_bytes(hashlib.sha256(district.id.encode()).digest()[:8]) % every
+
+
+def pull_times(district: District, source: SourceSettings) -> CronTriggerTimetable | timedelta:
+    """When a source is pulled: at once when it is new, then at the district's minutes.
+
+    A cadence that does not go into an hour or a day, such as seven minutes, counts from the pull before.
+    """
+    every = source.pull_every_minutes
+    hour, minute = divmod(minute_of(district, every), 60)
+    if 60 % every == 0:
+        cron = f"{minute}-59/{every} * * * *"
+    elif every % 60 == 0 and 24 * 60 % every == 0:
+        cron = f"{minute} {hour}-23/{every // 60} * * *"
+    else:
+        return timedelta(minutes=every)
+    return CronTriggerTimetable(cron, timezone="UTC", run_immediately=True)
 
 
 def writer_pool(district: District) -> str:

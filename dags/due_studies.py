@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from airflow.sdk import DAG, get_parsing_context, task
-from dag_support import DEFAULT_ARGS, load_project
+from dag_support import DEFAULT_ARGS, load_project, minute_of
 
 from uptake.config import District
 
@@ -18,7 +18,7 @@ def studies_dag(district: District) -> DAG:
     with DAG(
         dag_id=f"studies__{district.id}",
         description=f"Run the studies of {district.name} that are due",
-        schedule="30 4 * * *",
+        schedule=f"{minute_of(district)} 4 * * *",
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,

@@ -5,10 +5,8 @@ Run it by hand with `since`, `until` or `full` to read a span of time again; wha
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, get_parsing_context, task
-from dag_support import DEFAULT_ARGS, PULL_PARAMS, load_project, pull_as_asked, source_asset
+from dag_support import DEFAULT_ARGS, PULL_PARAMS, load_project, pull_as_asked, pull_times, source_asset
 
 from uptake.config import District, SourceSettings
 
@@ -17,7 +15,7 @@ def ingest_dag(district: District, source: SourceSettings) -> DAG:
     with DAG(
         dag_id=f"ingest__{district.id}__{source.name}",
         description=f"Pull {source.name} ({source.kind}) of {district.name}",
-        schedule=timedelta(minutes=source.pull_every_minutes),
+        schedule=pull_times(district, source),
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from airflow.sdk import DAG, Param, get_current_context, get_parsing_context, task
-from dag_support import DEFAULT_ARGS, load_project, writer_pool
+from dag_support import DEFAULT_ARGS, load_project, minute_of, writer_pool
 
 from uptake import pipeline
 from uptake.config import District
@@ -19,7 +19,7 @@ def retention_dag(district: District) -> DAG:
     with DAG(
         dag_id=f"retention__{district.id}",
         description=f"Remove what {district.name} keeps no longer",
-        schedule="30 3 * * *",
+        schedule=f"{minute_of(district)} 3 * * *",
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,58 @@ def test_the_writer_tasks_share_the_one_slot_pool(bag, monkeypatch, capsys):
     made = json.loads(capsys.readouterr().out)
     assert pools == set(made)
     assert all(pool["slots"] == 1 for pool in made.values())
+
+
+def times_of(district_id: str, every: int):
+    """When a source of that district is pulled that is pulled each so many minutes."""
+    from dag_support import pull_times
+
+    district = Project.load(DEMO / "uptake.yaml").district("riverbend").model_copy(update={"id": district_id})
+    return pull_times(district, district.source("sis").model_copy(update={"pull_every_minutes": every}))
+
+
+def due(times, after: datetime, runs: int) -> list[datetime]:
+    """The first runs of a source that was last pulled then."""
+    from croniter import croniter
+
+    coming = croniter(times.expression, after)
+    return [coming.get_next(datetime) for _ in range(runs)]
+
+
+def test_a_hundred_districts_are_not_due_in_one_minute_and_one_districts_sources_are():
+    night = datetime(2026, 4, 14, tzinfo=UTC)
+    firsts = Counter(due(times_of(f"district{number:03d}", 60), night, 1)[0] for number in range(100))
+    assert firsts.total() == 100 and max(firsts.values()) <= 8
+    # A day, an hour and ten minutes: what is due less often is due together with what is due more often.
+    seldom, hourly, often = (set(due(times_of("riverbend", every), night, 144)) for every in (1440, 60, 10))
+    assert {moment for moment in seldom if moment < max(hourly)} < hourly
+    assert {moment for moment in hourly if moment < max(often)} < often
+    # No process's own hash: the next start must find the same minutes.
+    assert times_of("riverbend", 60).expression == "19-59/60 * * * *"
+
+
+@pytest.mark.parametrize("every", [1, 2, 10, 60, 240, 1440])
+def test_a_source_is_pulled_at_once_when_it_is_new_and_then_as_often_as_its_district_says(every):
+    from airflow.serialization.encoders import coerce_to_core_timetable
+    from airflow.timetables.base import TimeRestriction
+
+    times = times_of("riverbend", every)
+    moments = due(times, datetime(2026, 4, 14, tzinfo=UTC), 30)
+    assert {later - earlier for earlier, later in pairwise(moments)} == {timedelta(minutes=every)}
+    none = TimeRestriction(earliest=None, latest=None, catchup=False)
+    first = coerce_to_core_timetable(times).next_dagrun_info(last_automated_data_interval=None, restriction=none)
+    assert first.run_after <= datetime.now(UTC)
+
+
+def test_a_cadence_that_goes_into_no_hour_or_day_counts_from_the_pull_before():
+    assert times_of("riverbend", 7) == timedelta(minutes=7)
+    assert times_of("riverbend", 90) == timedelta(minutes=90)
+
+
+def test_the_nights_work_of_districts_is_spread_over_an_hour(bag):
+    minute = times_of("riverbend", 60).expression.partition("-")[0]
+    assert bag.dags["retention__riverbend"].timetable.expression == f"{minute} 3 * * *"
+    assert bag.dags["studies__riverbend"].timetable.expression == f"{minute} 4 * * *"
 
 
 def test_a_permanent_error_is_not_retried_and_a_throttle_waits_as_long_as_the_vendor_asked():
