@@ -27,6 +27,16 @@ def test_a_list_of_contracts_may_lack_what_older_ones_lack(
     assert (row["price"], row["notice_days"], row["auto_renews"]) == (Decimal("1000.10"), notice_days, auto_renews)
 
 
+def test_a_credit_note_is_no_contract(tmp_path: Path) -> None:
+    """Its price would be taken from what other contracts waste; the register of costs has a place for it."""
+    credit = LINE.replace("C-1", "C-2").replace("1000.10", "-400.00")
+    free = LINE.replace("C-1", "C-3").replace("1000.10", "0")
+    drop(tmp_path, "contracts.csv", f"{CONTRACT}\n{LINE}\n{credit}\n{free}\n")
+    (batch,) = take(opened(tmp_path, ["registers/contracts"])).values()
+    assert [row["contract_id"] for row in batch.table.to_pylist()] == ["C-1", "C-3"]
+    assert [(reject.reason, reject.column) for reject in batch.rejects] == [("too_small", "price")]
+
+
 def test_an_ingredient_may_lack_its_range_and_nothing_else(tmp_path: Path) -> None:
     header = (
         "ingredient_id,tool,ingredient,quantity,quantity_low,quantity_high,unit_price,currency,starts_on,ends_on,recurs"

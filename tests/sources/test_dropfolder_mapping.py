@@ -135,6 +135,7 @@ COLUMNS = VISITS["columns"]
         ({"columns": [*COLUMNS, {"header": "A", "type": "integer", "identifier": "sis_user"}]}, "are of type string"),
         ({"columns": [*COLUMNS, {"header": "A", "type": "decimal(2,9)"}]}, "unknown type"),
         ({"columns": [*COLUMNS, {"header": "A", "type": "timestamp", "time_zone": "Central"}]}, "not an IANA zone"),
+        ({"columns": [*COLUMNS, {"header": "A", "type": "date", "at_least": 0}]}, "at_least is for a number"),
         ({"file_name": r"(?P<day>\d+)"}, "captures"),
         ({"file_name": "("}, "not a regular expression"),
         ({"encoding": "utf-99"}, "unknown encoding"),

@@ -155,6 +155,22 @@ def test_only_allowed_values_land_as_the_mapping_writes_them(tmp_path: Path) -> 
     assert (values, rejects) == (["per_seat", "site", None], [("not_allowed", "monthly")])
 
 
+@pytest.mark.parametrize("kind", ["number", "integer", "decimal(6,2)"])
+def test_a_number_that_is_smaller_than_allowed_is_rejected(tmp_path: Path, kind: str) -> None:
+    texts = ["0", " 12", "-0", "-1", "-1,234", "", "-x", "11-"]
+    values, rejects = column_of(tmp_path, texts, {"type": kind, "at_least": 0})
+    assert values == [0, 12, 0, None]
+    not_a_number = "not_integer" if kind == "integer" else "not_number"
+    assert sorted(rejects) == sorted(
+        [("too_small", "-1"), ("too_small", "-1,234"), (not_a_number, "-x"), (not_a_number, "11-")]
+    )
+
+
+def test_a_smallest_number_is_found_behind_a_decimal_comma(tmp_path: Path) -> None:
+    column = {"type": "number", "at_least": -0.5, "decimal_comma": True}
+    assert column_of(tmp_path, ["-0,5", "-0,51"], column) == ([-0.5], [("too_small", "-0,51")])
+
+
 def test_the_first_fault_of_a_row_is_its_reason_and_a_row_is_rejected_once(tmp_path: Path) -> None:
     columns = [{"header": "Id", "required": True}, {"header": "A", "type": "date"}, {"header": "B", "type": "integer"}]
     batch = take_one(tmp_path, "a.csv", "Id,A,B\n1,x,y\n2,2025-01-01,y\n,2025-01-01,1\n", columns=columns)

@@ -72,6 +72,7 @@ class Column(Settings):
     formats: strptime patterns tried in order for a date or timestamp, before ISO 8601.
     time_zone: of a timestamp without an offset; overrules the mapping's.
     values: the only values that are allowed, compared without regard to case; they land as written here.
+    at_least: the smallest number that is allowed.
     example: what the example row of a register's template holds.
     """
 
@@ -86,6 +87,7 @@ class Column(Settings):
     decimal_comma: bool | None = None
     null_texts: tuple[str, ...] | None = None
     values: tuple[str, ...] = ()
+    at_least: float | None = None
     identifier: Identifier | None = None
     vault: Identifier | None = None
     drop: bool = False
@@ -116,6 +118,8 @@ class Column(Settings):
             raise ValueError("formats are for a date or a timestamp")
         if self.values and self.type != "string":
             raise ValueError("values are for a string")
+        if self.at_least is not None and not self.is_number:
+            raise ValueError("at_least is for a number")
         return self
 
     @field_validator("type")
@@ -133,6 +137,10 @@ class Column(Settings):
     def headers(self) -> tuple[str, ...]:
         """Every title that it is known by, as written in the mapping."""
         return ((self.header,) if isinstance(self.header, str) else self.header) or (self.name,)
+
+    @property
+    def is_number(self) -> bool:
+        return self.type in ("integer", "number") or self.type.startswith("decimal")
 
     @property
     def field(self) -> Field:
@@ -280,8 +288,7 @@ class Mapping(Settings):
         return any(fnmatchcase(title.strip().casefold(), pattern.casefold()) for pattern in self.allow_extra)
 
     def has_decimal_comma(self, column: Column) -> bool:
-        is_number = column.type in ("integer", "number") or column.type.startswith("decimal")
-        return is_number and (self.decimal_comma if column.decimal_comma is None else column.decimal_comma)
+        return column.is_number and (self.decimal_comma if column.decimal_comma is None else column.decimal_comma)
 
     @cached_property
     def contract(self) -> Resource:

@@ -21,6 +21,7 @@ from uptake.sources.dropfolder.readers import TextBatch
 
 _GROUPED = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$"
 _WITH_COMMA = r"^[+-]?([0-9]{1,3}([. \x{00A0}\x{202F}][0-9]{3})+|[0-9]+)(,[0-9]+)?$"
+_NUMBER = r"^\s*-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 _WHOLE = r"^\s*([+-]?[0-9]+)\.0*\s*$"
 _ISO_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _ISO_TIME = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?"
@@ -92,10 +93,10 @@ def _typed(mapping: Mapping, column: Column, text: pa.Array) -> tuple[pa.Array, 
         return _dates(text, column.formats)
     if column.type == "timestamp":
         return instants(text, column.formats, column.time_zone or mapping.time_zone)
-    if mapping.has_decimal_comma(column):
-        return _with_comma(text)
-    if column.type in {"integer", "number"} or column.type.startswith("decimal"):
-        return _plain_number(text, is_integer=column.type == "integer"), {}
+    if column.is_number:
+        has_comma = mapping.has_decimal_comma(column)
+        text, wrong = _with_comma(text) if has_comma else (_plain_number(text, is_integer=column.type == "integer"), {})
+        return text, wrong | _below(text, column.at_least)
     return text, {}
 
 
@@ -103,6 +104,14 @@ def _allowed(text: pa.Array, values: tuple[str, ...]) -> tuple[pa.Array, Wrong]:
     known = pa.array([value.casefold() for value in values], pa.string())
     place = pc.index_in(pc.utf8_lower(pc.utf8_trim_whitespace(text)), known)
     return pa.array(values, pa.string()).take(place), _where("not_allowed", _lost(text, place))
+
+
+def _below(text: pa.Array, least: float | None) -> Wrong:
+    """Numbers that are smaller than allowed; what is no number is `parse_table`'s to say."""
+    if least is None:
+        return {}
+    numbers = pc.if_else(pc.match_substring_regex(text, _NUMBER), pc.utf8_trim_whitespace(text), None)
+    return _where("too_small", pc.less(numbers.cast(pa.float64()), least))
 
 
 def _with_comma(text: pa.Array) -> tuple[pa.Array, Wrong]:
