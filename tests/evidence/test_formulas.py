@@ -44,14 +44,6 @@ def test_improvement_index(g: float, points: float):
     assert inference.percentile_points(g) == pytest.approx(points, abs=0.005)
 
 
-def test_clustering_correction():
-    """g 0.25, 100 and 100 students in clusters of 25, ICC 0.20: naive t 1.768 becomes 0.716 with 109.3 df."""
-    found = inference.clustered_t(0.25, 100, 100, 25, 0.20)
-    assert found.t == pytest.approx(0.716, abs=5e-4)
-    assert found.df == pytest.approx(109.3, abs=0.05)
-    assert found.p == pytest.approx(2 * stats.t.sf(0.716, 109.3), abs=1e-3)
-
-
 @pytest.mark.parametrize(
     ("overall", "cautious", "optimistic"),
     [(0, 5.7, 10.0), (10, 6.3, 10.9), (20, 5.4, 10.0), (30, 4.1, 8.2), (50, 1.0, 3.7)],

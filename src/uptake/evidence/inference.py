@@ -6,8 +6,6 @@ correction, Cox index for binary outcomes, improvement index in percentile point
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -15,7 +13,6 @@ from statsmodels.stats.multitest import multipletests
 from uptake.evidence.plan import Prior
 
 COX = 1.65  # Cox 1970: a logit in standard deviations
-DEFAULT_ICC = 0.20  # WWC: achievement, where the study's own is not known
 
 
 def small_sample(df: float) -> float:
@@ -95,29 +92,6 @@ def times_as_large(se: float, df: float, target: float, confidence: float, power
 def benjamini_hochberg(p: list[float]) -> list[float]:
     """Adjusted p values: below 0.05 for discoveries of which 5 % are false (Benjamini & Hochberg 1995)."""
     return [] if not p else [float(value) for value in multipletests(p, method="fdr_bh")[1]]
-
-
-@dataclass(frozen=True, slots=True)
-class ClusteredTest:
-    """t and its degrees of freedom after the correction for clusters."""
-
-    t: float
-    df: float
-    p: float
-
-
-def clustered_t(
-    g: float, n_treated: int, n_comparison: int, per_cluster: float, icc: float = DEFAULT_ICC
-) -> ClusteredTest:
-    """What is left of a student-level t test when whole clusters were assigned (Hedges 2007, doi
-    10.3102/1076998606298040, as in WWC handbooks): for a published naive result whose clusters are not at hand."""
-    total = n_treated + n_comparison
-    t = g * np.sqrt(n_treated * n_comparison / total)
-    inside = (total - 2) - 2 * (per_cluster - 1) * icc
-    corrected = t * np.sqrt(inside / ((total - 2) * (1 + (per_cluster - 1) * icc)))
-    rest = total - 2 * per_cluster
-    df = inside**2 / ((total - 2) * (1 - icc) ** 2 + per_cluster * rest * icc**2 + 2 * rest * icc * (1 - icc))
-    return ClusteredTest(float(corrected), float(df), float(2 * stats.t.sf(abs(corrected), df)))
 
 
 def ratio_interval(
