@@ -107,35 +107,33 @@ TABLES: dict[str, str] = {
     "mart_study_plan": """
         district_id VARCHAR, plan_hash VARCHAR, tool_key VARCHAR, tool_name VARCHAR, question VARCHAR, design VARCHAR,
         outcomes VARCHAR, use_measure VARCHAR, meaningful_g DOUBLE, confidence DOUBLE, use_starts_on DATE,
-        use_ends_on DATE, outcome_starts_on DATE, outcome_ends_on DATE, planned_at TIMESTAMPTZ, is_shown BOOLEAN,
-        data_complete_through DATE""",
+        use_ends_on DATE, outcome_starts_on DATE, outcome_ends_on DATE, planned_at TIMESTAMPTZ, is_shown BOOLEAN""",
     "mart_study": """
         district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, is_first_outcome BOOLEAN, tool_key VARCHAR,
         tool_name VARCHAR, question VARCHAR, design VARCHAR, meaningful_g DOUBLE, verdict VARCHAR, sentence VARCHAR,
         essa_tier INTEGER, essa VARCHAR, planned_at TIMESTAMPTZ, run_at TIMESTAMPTZ, data_version VARCHAR,
-        code_version VARCHAR, data_complete_through DATE""",
+        code_version VARCHAR""",
     "mart_study_estimate": """
         district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, role VARCHAR, estimate VARCHAR, effect DOUBLE,
         low DOUBLE, high DOUBLE, p DOUBLE, p_adjusted DOUBLE, g DOUBLE, g_low DOUBLE, g_high DOUBLE,
         percentile_points DOUBLE, probability_above_zero DOUBLE, probability_meaningful DOUBLE, students_with BIGINT,
-        students_without BIGINT, suppression_reason VARCHAR, data_complete_through DATE""",
+        students_without BIGINT, suppression_reason VARCHAR""",
     "mart_study_gate": """
         district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, position INTEGER, gate VARCHAR, status VARCHAR,
-        figure DOUBLE, limit_text VARCHAR, meaning VARCHAR, data_complete_through DATE""",
+        figure DOUBLE, limit_text VARCHAR, meaning VARCHAR""",
     "mart_study_flow": """
         district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, position INTEGER, step VARCHAR, students BIGINT,
-        students_with BIGINT, students_without BIGINT, suppression_reason VARCHAR, data_complete_through DATE""",
+        students_with BIGINT, students_without BIGINT, suppression_reason VARCHAR""",
     "mart_study_balance": """
         district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, position INTEGER, covariate VARCHAR,
-        is_baseline BOOLEAN, g_before DOUBLE, g DOUBLE, data_complete_through DATE""",
+        is_baseline BOOLEAN, g_before DOUBLE, g DOUBLE""",
     "mart_study_dose": """
         district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, position INTEGER, use_from DOUBLE, use_to DOUBLE,
-        students BIGINT, effect DOUBLE, low DOUBLE, high DOUBLE, suppression_reason VARCHAR,
-        data_complete_through DATE""",
+        students BIGINT, effect DOUBLE, low DOUBLE, high DOUBLE, suppression_reason VARCHAR""",
     "mart_study_sensitivity": """
         district_id VARCHAR, plan_hash VARCHAR, outcome VARCHAR, is_higher_better BOOLEAN, sd DOUBLE, wild_p DOUBLE,
         without_one_site_low DOUBLE, without_one_site_high DOUBLE, robustness_value DOUBLE, as_strong_as VARCHAR,
-        effect_if_unseen_as_strong DOUBLE, notes VARCHAR, data_complete_through DATE""",
+        effect_if_unseen_as_strong DOUBLE, notes VARCHAR""",
     "dim_district": "district_id VARCHAR, district_name VARCHAR",
     "metric_definition": """
         metric VARCHAR, name VARCHAR, definition VARCHAR, numerator VARCHAR, denominator VARCHAR, caution VARCHAR,
@@ -596,7 +594,7 @@ def study_rows(through: date) -> dict[str, list[dict[str, Any]]]:
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES if name.startswith("mart_study")}
     for number, (tool, verdict, sentence, g, later) in enumerate(STUDIES):
         name = STUDIED[tool][0]
-        of = {"district_id": "testville", "plan_hash": f"{number}a5e" * 16, "data_complete_through": through}
+        of = {"district_id": "testville", "plan_hash": f"{number}a5e" * 16}
         plan = of | {
             "tool_key": tool, "tool_name": name, "question": f"Does {name} raise the spring score?",
             "design": {"descriptive": "dose_response", "too_small": "regression"}.get(str(verdict), "matched"),

@@ -222,7 +222,7 @@ TABLES: dict[str, tuple[str | None, str]] = {
             "mart_study_dose",
             "mart_study_sensitivity",
         ),
-        ("leaders", "SELECT 'maple' AS district_id, DATE '2026-04-10' AS data_complete_through WHERE false"),
+        ("leaders", "SELECT 'maple' AS district_id WHERE false"),
     ),
     "mart_check_history": (
         "leaders",

@@ -16,10 +16,8 @@ select
   study.planned_at,
   study.run_at,
   study.data_version,
-  study.code_version,
-  through.data_complete_through
+  study.code_version
 from {{ source("ops", "study") }} as study
 cross join {{ source("config", "district") }} as district
 inner join {{ source("ops", "study_plan") }} as plan
   on plan.plan_hash = study.plan_hash and plan.minimum_n >= district.minimum_n
-left join {{ ref("int_district_through") }} as through on through.district_id = district.district_id

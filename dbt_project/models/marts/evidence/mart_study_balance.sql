@@ -8,10 +8,8 @@ select
   balance.is_baseline,
   balance.g_before,
   balance.g,
-  balance.variance_ratio,
-  through.data_complete_through
+  balance.variance_ratio
 from {{ source("ops", "study_balance") }} as balance
 cross join {{ source("config", "district") }} as district
 inner join {{ source("ops", "study_plan") }} as plan
   on plan.plan_hash = balance.plan_hash and plan.minimum_n >= district.minimum_n
-left join {{ ref("int_district_through") }} as through on through.district_id = district.district_id

@@ -10,10 +10,8 @@ select
   dose.effect,
   dose.low,
   dose.high,
-  dose.suppression_reason,
-  through.data_complete_through
+  dose.suppression_reason
 from {{ source("ops", "study_dose") }} as dose
 cross join {{ source("config", "district") }} as district
 inner join {{ source("ops", "study_plan") }} as plan
   on plan.plan_hash = dose.plan_hash and plan.minimum_n >= district.minimum_n
-left join {{ ref("int_district_through") }} as through on through.district_id = district.district_id

@@ -21,10 +21,8 @@ select
   estimate.minimum_detectable_g,
   estimate.students_with,
   estimate.students_without,
-  estimate.suppression_reason,
-  through.data_complete_through
+  estimate.suppression_reason
 from {{ source("ops", "study_estimate") }} as estimate
 cross join {{ source("config", "district") }} as district
 inner join {{ source("ops", "study_plan") }} as plan
   on plan.plan_hash = estimate.plan_hash and plan.minimum_n >= district.minimum_n
-left join {{ ref("int_district_through") }} as through on through.district_id = district.district_id

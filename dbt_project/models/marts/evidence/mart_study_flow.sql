@@ -8,10 +8,8 @@ select
   flow.students,
   flow.students_with,
   flow.students_without,
-  flow.suppression_reason,
-  through.data_complete_through
+  flow.suppression_reason
 from {{ source("ops", "study_flow") }} as flow
 cross join {{ source("config", "district") }} as district
 inner join {{ source("ops", "study_plan") }} as plan
   on plan.plan_hash = flow.plan_hash and plan.minimum_n >= district.minimum_n
-left join {{ ref("int_district_through") }} as through on through.district_id = district.district_id

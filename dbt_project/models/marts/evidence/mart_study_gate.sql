@@ -8,10 +8,8 @@ select
   gate.status,
   gate.figure,
   gate.limit_text,
-  gate.meaning,
-  through.data_complete_through
+  gate.meaning
 from {{ source("ops", "study_gate") }} as gate
 cross join {{ source("config", "district") }} as district
 inner join {{ source("ops", "study_plan") }} as plan
   on plan.plan_hash = gate.plan_hash and plan.minimum_n >= district.minimum_n
-left join {{ ref("int_district_through") }} as through on through.district_id = district.district_id

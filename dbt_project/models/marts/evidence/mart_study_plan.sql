@@ -15,8 +15,6 @@ select
   plan.outcome_starts_on,
   plan.outcome_ends_on,
   plan.planned_at,
-  plan.minimum_n >= district.minimum_n as is_shown,
-  through.data_complete_through
+  plan.minimum_n >= district.minimum_n as is_shown
 from {{ source("ops", "study_plan") }} as plan
 cross join {{ source("config", "district") }} as district
-left join {{ ref("int_district_through") }} as through on through.district_id = district.district_id

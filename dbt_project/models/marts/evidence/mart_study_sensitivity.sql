@@ -15,10 +15,8 @@ select
   sensitivity.e_value,
   sensitivity.as_strong_as,
   sensitivity.effect_if_unseen_as_strong,
-  sensitivity.notes,
-  through.data_complete_through
+  sensitivity.notes
 from {{ source("ops", "study_sensitivity") }} as sensitivity
 cross join {{ source("config", "district") }} as district
 inner join {{ source("ops", "study_plan") }} as plan
   on plan.plan_hash = sensitivity.plan_hash and plan.minimum_n >= district.minimum_n
-left join {{ ref("int_district_through") }} as through on through.district_id = district.district_id
