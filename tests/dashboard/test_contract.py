@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import make_snapshot
 import pytest
@@ -12,6 +13,7 @@ from conftest import ROOT
 SAME = {"timestamp with time zone": "timestamptz", "boolean": "bool", "decimal(18, 2)": "decimal(18,2)"}
 
 
+@cache
 def declared() -> dict[str, dict[str, str]]:
     """Columns and types of every model and seed of the warehouse that has a contract."""
     tables: dict[str, dict[str, str]] = {}

@@ -28,7 +28,7 @@ from typing import IO, Any
 import pytest
 
 EXECUTABLE = sys.executable  # a test that names another means the real start
-IMPORTED = ["dbt.cli.main", "dbt.adapters.duckdb", "uptake.quality.worker"]
+IMPORTED = ["dbt.cli.main", "dbt_schemas", "uptake.quality.worker"]
 PARSED = "partial_parse.msgpack"
 
 _context = multiprocessing.get_context("forkserver")

@@ -160,7 +160,7 @@ class Lake:
     def contents(self) -> dict[str, tuple[int, str]]:
         """Rows and a hash of every table of the warehouse, whatever their order. Tables that hold only the dates of the
         last build are left out."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             names = connection.execute(
                 "select table_schema, table_name from information_schema.tables "
                 "where table_schema in ('intermediate', 'marts') and table_type = 'BASE TABLE'"
@@ -173,11 +173,12 @@ class Lake:
             }
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with self._reading() as connection:
+        with self.reading() as connection:
             return connection.execute(sql).fetchall()
 
     @contextmanager
-    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """For many queries: to open a warehouse takes longer than to ask it."""
         with duckdb.connect(str(self.project.warehouse(DISTRICT)), read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
             yield connection

@@ -29,11 +29,12 @@ def done(lake: Lake, work: Work) -> None:
 
 def test_every_resource_has_a_typed_view_before_anything_has_landed(lake: Lake) -> None:
     prepared(lake)
-    for (namespace, name), resource in warehouse_resources().items():
-        described = lake.query(f'describe landing."{namespace}__{name}"')
-        columns = [row[0] for row in described]
-        assert columns == [*resource.landed_schema.names, "_source", "_window", "_landed_at", "_as_of_at"]
-        assert lake.query(f'select count(*) from landing."{namespace}__{name}"') == [(0,)]
+    with lake.reading() as connection:
+        for (namespace, name), resource in warehouse_resources().items():
+            described = connection.execute(f'describe landing."{namespace}__{name}"').fetchall()
+            columns = [row[0] for row in described]
+            assert columns == [*resource.landed_schema.names, "_source", "_window", "_landed_at", "_as_of_at"]
+            assert connection.execute(f'select count(*) from landing."{namespace}__{name}"').fetchall() == [(0,)]
     types = dict(lake.query("select column_name, column_type from (describe landing.oneroster__classes)"))
     assert types["grades"] == "VARCHAR[]"
     assert types["dateLastModified"] == "TIMESTAMP WITH TIME ZONE"
