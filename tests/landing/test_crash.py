@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import crash_pull
 import pyarrow.parquet as pq
 import pytest
+import ready
 from fake_source import make_project
 from sqlalchemy import select
 
@@ -21,19 +21,22 @@ from uptake.operations.models import Outcome
 from uptake.operations.session import reading
 from uptake.project import Project
 
-SCRIPT = Path(crash_pull.__file__)
 ATTEMPTS = 14
 SECONDS_PER_PAGE = 0.02
 EXPECTED = {"people": 400, "visits": 300, "courses": 20}
 BROKEN = {"people": 7, "visits": 1}
 
 
-def start(folder: Path, seconds: float, source: str = "sis") -> subprocess.Popen[str]:
+def start(folder: Path, seconds: float, source: str = "sis") -> BaseProcess:
     """A pull that has loaded its modules and is about to begin."""
-    command = [sys.executable, str(SCRIPT), str(folder), str(seconds), source]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process, heard = ready.forked(crash_pull.main, folder, seconds, source)
+    assert heard.recv() == "ready"
     return process
+
+
+def ended(process: BaseProcess) -> int | None:
+    process.join()
+    return process.exitcode
 
 
 def ledger_is_true(project: Project) -> None:
@@ -64,18 +67,17 @@ def test_killed_at_random_instants_and_run_again(tmp_path: Path) -> None:
     for _ in range(ATTEMPTS):
         process = start(tmp_path, SECONDS_PER_PAGE)
         began = time.monotonic()
-        try:
-            process.wait(chance.uniform(0, max(lengths)))
+        process.join(chance.uniform(0, max(lengths)))
+        if process.is_alive():
+            process.kill()
+            killed += ended(process) == -signal.SIGKILL
+        else:
             lengths.append(time.monotonic() - began)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            killed += 1
         ledger_is_true(project)
     assert killed, f"nothing was killed (seed {seed})"
 
     process = start(tmp_path, 0)
-    assert process.wait() == 0
+    assert ended(process) == 0
     ledger_is_true(project)
     lake = {path.relative_to(project.lake).as_posix() for path in project.lake.rglob("*.*") if path.is_file()}
     assert lake == ledger.named_paths(project.operations, "lakeside", "sis"), "what the killed left was swept"
@@ -98,7 +100,7 @@ def test_killed_at_random_instants_and_run_again(tmp_path: Path) -> None:
 def test_two_sources_are_pulled_by_two_processes_at_once(tmp_path: Path) -> None:
     make_project(tmp_path)
     processes = [start(tmp_path, 0.005, source) for source in crash_pull.SOURCES for _ in range(2)]
-    assert sorted(process.wait() for process in processes)[:2] == [0, 0]  # one more of each may find its source taken
+    assert sorted(ended(process) for process in processes)[:2] == [0, 0]  # one more of each may find its source taken
     project = make_project(tmp_path)
     ledger_is_true(project)
     for source in crash_pull.SOURCES:

@@ -1,4 +1,4 @@
-"""A pull in a process of its own, to be killed at any instant: `crash_pull.py <folder> <seconds per page> <source>`.
+"""A pull, to be run in a process of its own that is killed at any instant.
 
 The vendor answers slowly and not evenly, so that a random moment of death falls into any part of the work.
 """
@@ -6,8 +6,8 @@ The vendor answers slowly and not evenly, so that a random moment of death falls
 from __future__ import annotations
 
 import random
-import sys
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from fake_source import FakeSource, make_project, people, visits
@@ -29,16 +29,11 @@ def vendor() -> FakeSource:
     return source
 
 
-def main(folder: Path, seconds: float, name: str) -> None:
+def main(say: Connection, folder: Path, seconds: float, name: str) -> None:
     source = vendor()
     source.pause = lambda: random.uniform(0, 2 * seconds)
     pipeline.open_source = lambda settings, credential: source  # type: ignore[assignment]
     pipeline.credential_of = lambda project, settings: None  # type: ignore[assignment]
     pipeline.clock.now = lambda district: NOW  # type: ignore[assignment]
-    print("ready", flush=True)
+    say.send("ready")
     pipeline.pull(make_project(folder, sources=SOURCES), "lakeside", name)
-    print("done", flush=True)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3])

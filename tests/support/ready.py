@@ -2,7 +2,8 @@
 
 Each start of either imports for three to four seconds, and the suite starts them hundreds of times. What runs is the
 same code in a process of its own, with the environment, output and exit code that the product gives and reads. Tests
-that kill a build or a run start the real commands themselves.
+that kill a build or a run start the real commands themselves; those that kill a pull or a publication of their own
+making start it here (`forked`).
 
 dbt's parse of the project depends on where the warehouse lies, as every setting of a profile could be read by a model.
 None reads that, so that here the parse of one district serves all of the same name.
@@ -19,8 +20,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -28,7 +30,7 @@ from typing import IO, Any
 import pytest
 
 EXECUTABLE = sys.executable  # a test that names another means the real start
-IMPORTED = ["dbt.cli.main", "dbt_schemas", "uptake.quality.worker"]
+IMPORTED = ["dbt.cli.main", "dbt_schemas", "uptake.pipeline", "uptake.quality.worker"]
 PARSED = "partial_parse.msgpack"
 
 _context = multiprocessing.get_context("forkserver")
@@ -54,6 +56,23 @@ def use(patch: pytest.MonkeyPatch, parses: Path) -> None:
 
     patch.setattr(uptake.warehouse.dbt, "subprocess", SimpleNamespace(run=run, **_constants()))
     patch.setattr(uptake.quality.run, "subprocess", SimpleNamespace(Popen=start, **_constants()))
+
+
+def forked(function: Callable[..., None], *arguments: object) -> tuple[BaseProcess, Connection]:
+    """A process that runs `function(say, *arguments)`, to be killed at any instant; and where to hear what it says."""
+    heard, say = _context.Pipe(duplex=False)
+    process = _context.Process(target=_begin, args=(dict(os.environ), function, say, arguments))
+    process.start()
+    say.close()
+    return process, heard
+
+
+def _begin(
+    environment: dict[str, str], function: Callable[..., None], say: Connection, arguments: tuple[object, ...]
+) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    function(say, *arguments)
 
 
 def _constants() -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from uptake import pipeline
 from uptake.project import Project
 from uptake.sandbox.running import RunningSandbox
@@ -31,12 +33,20 @@ class WholeWay:
 
     def rows(self, query: str, file: str = "leaders.duckdb") -> list[tuple]:
         """From the published snapshot."""
-        published = self.project.published(DISTRICT)
-        with read_snapshot_file(published / (published / "current").read_text().strip(), file) as connection:
+        with self._published(file) as connection:
             return connection.execute(query).fetchall()
 
     def contents(self) -> dict[str, list[tuple]]:
         """Every table of the leaders' snapshot, in an order of its own, but for the records of the runs themselves."""
-        tables = [name for (name,) in self.rows("select table_name from duckdb_tables() order by 1")]
         records = {"mart_check_history", "mart_source_health", "mart_freshness", "mart_reconciliation"}
-        return {name: self.rows(f"select * from {name} order by all") for name in tables if name not in records}
+        with self._published("leaders.duckdb") as connection:
+            tables = connection.execute("select table_name from duckdb_tables() order by 1").fetchall()
+            return {
+                name: connection.execute(f"select * from {name} order by all").fetchall()
+                for (name,) in tables
+                if name not in records
+            }
+
+    def _published(self, file: str) -> duckdb.DuckDBPyConnection:
+        published = self.project.published(DISTRICT)
+        return read_snapshot_file(published / (published / "current").read_text().strip(), file)
