@@ -1,17 +1,19 @@
 """A hundred districts in one installation: how many DAGs, how long Airflow takes to read them, how large the ledger is.
 
-    python -m benchmarks.many_districts [--districts 100]
+    python -m benchmarks.many_districts [--districts 100] [--live-minutes 3]
 
 Real Airflow on SQLite: `airflow dags reserialize` reads every file and writes all DAGs to its database, `airflow dags
 list` shows them. The ledger's size is that of what one landed window leaves (a pull, a file, an outcome, a freshness
 record), measured, times the windows of the demo's sources for as long as each is kept: OneRoster's resources each ten
-minutes, the others each two, a segment each five seconds of school.
+minutes, the others each two, a segment each five seconds of school. Last, all DAGs are live for some minutes
+(benchmarks.live_districts); --live-minutes 0 leaves that out.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,7 @@ import psutil
 import yaml
 from sqlalchemy import text
 
+from benchmarks import live_districts
 from benchmarks.report import Line, show
 from uptake.operations.models import Base, Freshness, LandedFile, Outcome, Pull
 from uptake.operations.session import open_engine, writing
@@ -49,20 +52,27 @@ KEPT_DAYS = {Outcome: 180, Pull: 180, LandedFile: 22, Freshness: 22}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--districts", type=int, default=100)
+    parser.add_argument("--live-minutes", type=float, default=3)
     options = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit("stopped"))  # through every `finally`
     with tempfile.TemporaryDirectory(prefix="uptake-many-districts-") as folder:
-        show(measured(Path(folder), options.districts))
+        root = Path(folder)
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
+            "UPTAKE_CONFIG": str(config_of(root, options.districts)),
+            "AIRFLOW_HOME": str(root / "airflow"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "dags"), os.environ.get("PYTHONPATH", "")]),
+        }
+        lines = measured(root, environment, options.districts)
+        if options.live_minutes:
+            lines += live_districts.measured(root, environment, options.live_minutes)
+    show(lines)
 
 
-def measured(root: Path, districts: int) -> list[Line]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
-        "UPTAKE_CONFIG": str(config_of(root, districts)),
-        "AIRFLOW_HOME": str(root / "airflow"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "dags"), os.environ.get("PYTHONPATH", "")]),
-    }
+def measured(root: Path, environment: dict[str, str], districts: int) -> list[Line]:
     run([AIRFLOW, "db", "migrate"], environment)
     whole = run([AIRFLOW, "dags", "reserialize"], environment)
     listed = run([AIRFLOW, "dags", "list", "-o", "plain"], environment)
