@@ -292,7 +292,9 @@ def _typed_text(column: pa.Array, field: Field) -> tuple[pa.Array, list[int]]:
         return column, []
     if not pa.types.is_string(column.type):
         column = column.cast(pa.string())
-    column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    is_blank = pc.equal(column, "")
+    if pc.any(is_blank).as_py():
+        column = pc.if_else(is_blank, pa.scalar(None, pa.string()), column)
     if pa.types.is_string(field.type):
         return column, []
     try:

@@ -242,6 +242,37 @@ def test_a_line_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     assert refusal(take_one(tmp_path, "a.ndjson", line, format="ndjson"))[0] == "unreadable"
 
 
+@pytest.mark.parametrize("encoding", ENCODINGS.values(), ids=ENCODINGS.keys())
+@pytest.mark.usefixtures("small_blocks")
+def test_lines_that_begin_as_utf8_are_read_in_the_encoding_of_them_all(tmp_path: Path, encoding: str) -> None:
+    plain = [json.dumps({"Id": str(n)}) for n in range(100)]
+    named = [json.dumps({"Id": str(n), "Who": "José"}, ensure_ascii=False) for n in range(100, 110)]
+    batch = take_one(tmp_path, "a.ndjson", "\n".join(plain + named).encode(encoding), format="ndjson")
+    assert batch.rejects == []
+    assert batch.table["id"].to_pylist() == [str(n) for n in range(110)]
+    assert batch.table["who"].to_pylist() == [*[None] * 100, *["José"] * 10]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_late_line_that_is_damaged_is_rejected_alone(tmp_path: Path) -> None:
+    lines = [json.dumps({"Id": str(n), "Who": "José"}, ensure_ascii=False).encode() for n in range(100)]
+    lines[90] = lines[90][:-3] + b'\xe9"}'
+    batch = take_one(tmp_path, "a.ndjson.gz", gzip.compress(b"\n".join(lines), mtime=0), format="ndjson")
+    assert batch.table["id"].to_pylist() == [str(n) for n in range(100) if n != 90]
+    assert [reject.reason for reject in batch.rejects] == ["bad_encoding"]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_lines_that_are_utf8_are_not_looked_at_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Path] = []
+    monkeypatch.setattr(
+        "uptake.sources.dropfolder.readers.inspect", lambda path, _: looks.append(path) or inspect(path)
+    )
+    lines = "\n".join(json.dumps({"Id": str(n), "Who": "José"}, ensure_ascii=False) for n in range(100))
+    batch = take_one(tmp_path, "a.ndjson", lines, format="ndjson")
+    assert (batch.table.num_rows, looks) == (100, [])
+
+
 @pytest.mark.usefixtures("small_blocks")
 def test_what_a_later_line_leaves_out_or_adds_is_seen(tmp_path: Path) -> None:
     """The first lines say what to expect of an NDJSON file, and do not have the last word."""

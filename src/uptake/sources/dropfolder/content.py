@@ -47,6 +47,13 @@ class FileRefused(Exception):
         self.ends_early = ends_early
 
 
+class NotUtf8(FileRefused):
+    """What was taken for UTF-8 is none."""
+
+    def __init__(self) -> None:
+        super().__init__("unreadable", "the text is not in the encoding utf-8")
+
+
 def open_plain(path: Path) -> BinaryIO:
     """The file's bytes, unzipped where they are gzipped: reading them then raises EOFError where it ends early, and one
     of DAMAGED_GZIP."""
@@ -88,9 +95,10 @@ def _file_chunks(path: Path) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text file, read once to its end.
+    """A text file, read once to its end, or taken for UTF-8 by its beginning.
 
     encoding: a Python codec, without the mark (BOM) that `skip` bytes at the beginning hold.
+    size: of what was read.
     is_damaged: UTF-8 with some bytes that are none; they read as U+FFFD.
     held: the plain bytes, where they are few enough to be kept.
     """
@@ -197,6 +205,20 @@ def inspect(path: Readable, encoding: str = "auto") -> Text:
         skip = skip if name in ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-8-sig") else 0
         name, is_damaged = _without_mark(name, census.verdict()[0]), False
     return Text(path, name, skip, census.size, is_damaged, b"".join(held) if held is not None else None)
+
+
+def assumed_utf8(path: Path) -> Text | None:
+    """A large text that begins as UTF-8, without a look at the rest; None for any other, which is to be inspected.
+
+    Reading its lines raises NotUtf8 where they prove to be something else.
+    """
+    if path.stat().st_size <= IN_MEMORY // 8:  # may well be held, and is then read once anyway
+        return None
+    census = _Census()
+    beginning = next(chunks(path), b"")
+    census.add(beginning[: beginning.rfind(b"\n") + 1])
+    name, skip, is_damaged = census.verdict()
+    return Text(path, name, skip, census.size) if name == "utf-8" and census.size and not is_damaged else None
 
 
 def _without_mark(declared: str, found: str) -> str:

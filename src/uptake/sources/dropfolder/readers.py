@@ -30,7 +30,17 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from uptake.contracts import Batch, Reject, Resource
-from uptake.sources.dropfolder.content import GZIP, IN_MEMORY, FileRefused, Readable, Text, chunks, inspect
+from uptake.sources.dropfolder.content import (
+    GZIP,
+    IN_MEMORY,
+    FileRefused,
+    NotUtf8,
+    Readable,
+    Text,
+    assumed_utf8,
+    chunks,
+    inspect,
+)
 from uptake.sources.dropfolder.mapping import Column, Mapping, fingerprint, normalised
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -64,14 +74,20 @@ def format_of(path: Readable, mapping: Mapping) -> str:
     return found
 
 
-def read_text(path: Readable, mapping: Mapping) -> Iterator[TextBatch]:
+def read_text(path: Readable, mapping: Mapping, *, assumes_utf8: bool = False) -> Iterator[TextBatch]:
     """The file's rows, in their order. Raises FileRefused; a row that was given out before may then be a part of a bad
-    file, so a caller uses nothing until the file has been read to its end."""
+    file, so a caller uses nothing until the file has been read to its end.
+
+    assumes_utf8: do not read a large file of lines twice only to learn its encoding. Raises NotUtf8 where that was
+    wrong; without the assumption its rows can be read.
+    """
     kind = format_of(path, mapping)
     if kind == "csv":
         return _read_csv(path, mapping)
     if not isinstance(path, Path):
         raise FileRefused("unknown_format", "only CSV is read out of a zip")
+    if kind == "ndjson":
+        return _read_ndjson(path, mapping, assumes_utf8)
     return _READERS[kind](path, mapping)
 
 
@@ -351,7 +367,7 @@ def _split(block: bytes, end: int) -> pa.Array:
         try:
             text.validate(full=True)
         except pa.ArrowInvalid as error:
-            raise FileRefused("unreadable", "the text is not in the encoding utf-8") from error
+            raise NotUtf8 from error
     lines = pc.split_pattern(text, "\n").values
     return lines.filter(pc.not_equal(lines, ""))
 
@@ -359,8 +375,9 @@ def _split(block: bytes, end: int) -> pa.Array:
 # --- NDJSON ------------------------------------------------------------------------------------------------------
 
 
-def _read_ndjson(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
-    text = inspect(path, mapping.encoding)
+def _read_ndjson(path: Path, mapping: Mapping, assumes_utf8: bool) -> Iterator[TextBatch]:
+    text = assumed_utf8(path) if assumes_utf8 and mapping.encoding == "auto" else None
+    text = text or inspect(path, mapping.encoding)
     with duckdb.connect() as connection:
         keys: dict[str, None] = {}
         shape: _JsonShape | None = None
@@ -597,7 +614,6 @@ def _has_parquet_end(file: BinaryIO) -> bool:
 
 
 _READERS: dict[str, Callable[[Path, Mapping], Iterator[TextBatch]]] = {
-    "ndjson": _read_ndjson,
     "xlsx": _read_xlsx,
     "parquet": _read_parquet,
 }

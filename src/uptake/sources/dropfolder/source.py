@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Mapped
 from datetime import datetime
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field as Key
@@ -17,7 +18,7 @@ from uptake.contracts import Batch, Resource, Window
 from uptake.credentials import Credential
 from uptake.errors import ConfigError
 from uptake.sources.base import Home
-from uptake.sources.dropfolder.content import FileRefused
+from uptake.sources.dropfolder.content import FileRefused, NotUtf8
 from uptake.sources.dropfolder.mapping import Mapping, known_zone, resolve_mappings
 from uptake.sources.dropfolder.readers import ends_early, read_text, refused
 from uptake.sources.dropfolder.values import parse_again, parse_text
@@ -142,6 +143,14 @@ class DropFolder:
         if file.captured is None:
             raise FileRefused("unexpected_file_name", f"the name does not match {mapping.file_name!r}")
         with self._folder.opened(file) as path:
-            for text in ahead(read_text(path, mapping), depth=1):
-                yield parse_text(mapping, text, file.captured)
+            try:
+                yield from _parsed(path, mapping, file.captured, assumes_utf8=True)
+            except NotUtf8:
+                yield Batch(mapping.contract.schema.empty_table(), starts_over=True)
+                yield from _parsed(path, mapping, file.captured, assumes_utf8=False)
             self._folder.hold(file)
+
+
+def _parsed(path: Path, mapping: Mapping, captured: Mapped[str, str], *, assumes_utf8: bool) -> Iterator[Batch]:
+    for text in ahead(read_text(path, mapping, assumes_utf8=assumes_utf8), depth=1):
+        yield parse_text(mapping, text, captured)

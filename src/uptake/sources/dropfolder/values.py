@@ -86,7 +86,9 @@ Wrong = dict[str, list[int]]  # reason -> rows
 def _typed(mapping: Mapping, column: Column, text: pa.Array) -> tuple[pa.Array, Wrong]:
     """The column typed, or as text that `parse_table` types; and the rows that do not fit."""
     nulls = mapping.null_texts if column.null_texts is None else column.null_texts
-    text = pc.if_else(pc.is_in(text, pa.array(nulls, pa.string())), pa.scalar(None, pa.string()), text)
+    is_null = pc.is_in(text, pa.array(nulls, pa.string()))
+    if pc.any(is_null).as_py():
+        text = pc.if_else(is_null, pa.scalar(None, pa.string()), text)
     if column.values:
         return _allowed(text, column.values)
     if column.type == "date":
