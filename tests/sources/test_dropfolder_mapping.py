@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,13 @@ def test_a_resource_says_what_its_mapping_says() -> None:
         (None, None, True, False),
         (None, None, False, True),
     ]
+
+
+def test_a_configuration_does_not_wait_for_the_reader_of_workbooks() -> None:
+    script = "import sys, uptake.sources.dropfolder.source; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert "uptake.sources.dropfolder.readers" in found
+    assert "openpyxl" not in found
 
 
 def test_a_wrong_key_is_named_with_its_line(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import duckdb
-import openpyxl
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -511,6 +510,8 @@ def _read_xlsx(path: Path, mapping: Mapping) -> Iterator[TextBatch]:
 def _sheet_rows(file: BinaryIO, mapping: Mapping) -> Iterator[TextBatch]:
     if sum(part.file_size for part in zipfile.ZipFile(file).infolist()) > _LARGEST_WORKBOOK:
         raise FileRefused("unreadable", "the workbook is too large: export it as CSV")
+    import openpyxl  # noqa: PLC0415 - a tenth of what a task takes to start; most folders hold no workbook
+
     workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
     if mapping.sheet is not None and mapping.sheet not in workbook.sheetnames:
         raise FileRefused("missing_sheet", f"there is no sheet {mapping.sheet!r}")
