@@ -82,6 +82,19 @@ def test_admitted_rows_keep_their_order_and_lose_what_is_personal(doors: tuple[D
     assert admitted.column("school").to_pylist() == [row["school"] for row in rows]
 
 
+@given(tables=st.lists(st.lists(st.sampled_from(["a", "b ", "C", "d", "e", " ", None]), max_size=6), max_size=6))
+def test_a_pseudonym_is_the_same_whatever_rows_came_before(
+    doors: tuple[Door, Door], tables: list[list[str | None]]
+) -> None:
+    alone = doors[0]
+    door = Door("first", alone.keyring, alone._vault, alone._catalogue)
+    resource = Resource("r", (Field("id", identifier="sis_user"),), key=("id",))
+    for values in tables:
+        admitted = door.admit(resource, pa.table({"id": pa.array(values, pa.string())}))
+        expected = [None if value is None else alone.pseudonym("sis_user", value) for value in values]
+        assert admitted.column("id").to_pylist() == expected
+
+
 def test_a_number_is_pseudonymised_as_its_digits(doors: tuple[Door, Door]) -> None:
     door = doors[0]
     resource = Resource("r", (Field("id", pa.int64(), identifier="canvas_user"),), key=("id",))

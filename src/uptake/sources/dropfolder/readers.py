@@ -350,11 +350,11 @@ def read_lines(text: Text) -> Iterator[pa.Array]:
             block = stream.read(_LINES_BYTES)
             is_last = len(block) < _LINES_BYTES
             block = (rest + block).replace(b"\r", b"\n")
-            end = len(block) if is_last else block.rfind(b"\n") + 1
-            rest = block[end:]
+            end = len(block) if is_last else block.rfind(b"\n")
+            rest = block[end + 1 :]
             if len(rest) > IN_MEMORY:
                 raise FileRefused("unreadable", "a line is longer than any line")
-            if len(lines := _split(block, end)):
+            if len(lines := _split(block, max(end, 0))):
                 yield lines
 
 
@@ -368,7 +368,8 @@ def _split(block: bytes, end: int) -> pa.Array:
         except pa.ArrowInvalid as error:
             raise NotUtf8 from error
     lines = pc.split_pattern(text, "\n").values
-    return lines.filter(pc.not_equal(lines, ""))
+    is_filled = pc.not_equal(lines, "")
+    return lines if pc.all(is_filled).as_py() else lines.filter(is_filled)
 
 
 # --- NDJSON ------------------------------------------------------------------------------------------------------
