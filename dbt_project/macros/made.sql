@@ -6,8 +6,8 @@
   makes its table. Beside it stands the recipe: the SQL and the versions of everything that it read. A model whose recipe is
   that of its table is left as it is, and what reads it then sees the same version: what did not change is not made again.
 
-  - A version is a digest of the rows. Facts that are kept by date, and tables too long to be read through again, get a new
-    one each time they are made.
+  - A version is a digest of the rows. Tables too long to be read through again get a new one each time they are made; facts that
+    are kept by date grow with the history, and are too long much sooner than others.
   - Whatever is not known (a table without a version, a full refresh, `meta.is_always_made`) is made.
   - Models and tests depend on their inputs alone: no clock, no chance, and nothing of what they read is hidden from dbt.
     tests/warehouse/test_made.py holds every model to it.
@@ -19,7 +19,9 @@
   A build that is killed leaves each table as it was or whole with its recipe, because both are one transaction.
 -#}
 
-{% macro longest_digest() -%} 1000000 {%- endmacro %}
+{% macro longest_digest() -%}
+  {{ return(10000 if config.get("incremental_strategy") == "replace_dates" else 1000000) }}
+{%- endmacro %}
 
 {#- Adds the tables that a node reads, through views, to `found`. A seed is known by its file. -#}
 {% macro add_inputs(node, found) -%}
@@ -77,7 +79,7 @@
 {#- Writes the version and recipe of `relation`, in the transaction that made it, and ends that. -#}
 {% macro remember_made(relation, made) -%}
   {%- set rows = run_query("select count(*) from " ~ relation).rows[0][0] -%}
-  {%- set is_digest = config.get("incremental_strategy") != "replace_dates" and rows <= longest_digest() | int -%}
+  {%- set is_digest = rows <= longest_digest() -%}
   {%- set version -%}
     {%- if is_digest -%}
       (select concat_ws(' ', count(*), {{ digest_of_rows("one") }}) from {{ relation }} as one)

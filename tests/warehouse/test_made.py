@@ -83,6 +83,14 @@ def test_the_same_event_again_stops_where_it_changes_nothing(lake: Lake) -> None
     assert lake.contents()["marts.fct_student_tool_day"] == before["marts.fct_student_tool_day"]
 
 
+def test_what_reads_a_fact_that_came_out_as_it_was_is_left(lake: Lake) -> None:
+    """Somebody whom no roster knows, on the same Tuesday: the day is made again, and gives the same use."""
+    lake.land("umbrella", "activity", [request("2026-03-03T18:08:00", "nobody@mail")])
+    found = build(lake)
+    assert {"fct_student_tool_day", "fct_unmatched_usage_day"} <= made(found)
+    assert not {"mart_value", "mart_unused_tool"} & made(found)
+
+
 def test_what_reads_a_changed_setting_is_made_again(lake: Lake) -> None:
     config = (lake.root / "uptake.yaml").read_text()
     try:
