@@ -20,10 +20,12 @@ from uptake.errors import ConfigError
 from uptake.sources.base import Home
 from uptake.sources.dropfolder.content import FileRefused, NotUtf8
 from uptake.sources.dropfolder.mapping import Mapping, known_zone, resolve_mappings
-from uptake.sources.dropfolder.readers import ends_early, read_text, refused
+from uptake.sources.dropfolder.readers import ends_early, format_of, read_text, refused
 from uptake.sources.dropfolder.values import parse_again, parse_text
 from uptake.sources.paging import ahead
 from uptake.sources.places import DroppedFile, Folder, FolderSettings, Wanted
+
+_LINES_AHEAD = 8  # blocks of lines are small, and are read on while landing writes a million rows
 
 
 class DropFolderSettings(FolderSettings):
@@ -152,5 +154,6 @@ class DropFolder:
 
 
 def _parsed(path: Path, mapping: Mapping, captured: Mapped[str, str], *, assumes_utf8: bool) -> Iterator[Batch]:
-    for text in ahead(read_text(path, mapping, assumes_utf8=assumes_utf8), depth=1):
+    depth = _LINES_AHEAD if format_of(path, mapping) == "ndjson" else 1
+    for text in ahead(read_text(path, mapping, assumes_utf8=assumes_utf8), depth):
         yield parse_text(mapping, text, captured)
