@@ -2,13 +2,11 @@
 
 Each start of either imports for three to four seconds, and the suite starts them hundreds of times. What runs is the
 same code in a process of its own, with the environment, output and exit code that the product gives and reads. Tests
-that kill a build or a run start the real commands themselves; those that kill a pull or a publication of their own
-making start it here (`forked`).
+that kill a build or a run start the real commands themselves; those that kill a pull of their own making start it here
+(`forked`).
 
 dbt's parse of the project depends on where the warehouse lies, as every setting of a profile could be read by a model.
 None reads that, so that here the parse of one district serves all of the same name.
-
-Neither collects garbage: a quarter of dbt's time goes into looking through a manifest that stays, and both end soon.
 """
 
 from __future__ import annotations
@@ -80,7 +78,7 @@ def _constants() -> dict[str, Any]:
 
 
 def _dbt(arguments: list[str], environment: dict[str, str], log: str, parses: Path) -> None:
-    gc.disable()
+    gc.disable()  # as the product's command does
     os.environ.clear()
     os.environ.update(environment)
     with Path(log).open("wb") as out:
@@ -131,7 +129,6 @@ class _Worker:
 
 
 def _checker(environment: dict[str, str], asked_by: Connection, answers: Connection, said: str) -> None:
-    gc.disable()
     os.environ.clear()
     os.environ.update(environment)
     os.dup2(asked_by.fileno(), 0)

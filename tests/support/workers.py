@@ -16,16 +16,14 @@ LONG = (
     "tests/dags/test_scheduler.py",
     "tests/e2e/",
     "tests/warehouse/test_dbt.py",
-    "tests/warehouse/test_models.py",
     "tests/examples/",
-    "tests/warehouse/test_usage_summary.py",
     "tests/warehouse/test_made.py",
-    "tests/warehouse/test_reported_minutes.py",
-    "tests/dashboard/",
-    "tests/warehouse/test_suppression.py",
-    "tests/publish/test_crash.py",
-    "tests/landing/test_crash.py",
+    "tests/dashboard/test_pages.py",
+    "tests/dashboard/test_browser.py",
     "tests/quality/",
+    "tests/warehouse/",
+    "tests/landing/",
+    "tests/publish/",
 )
 
 
