@@ -22,7 +22,7 @@ from isal import igzip, isal_zlib
 
 CHUNK = 1 << 20
 SAMPLE = 1 << 20
-IN_MEMORY = 128 << 20  # plain bytes; a larger file is read twice instead of being held
+IN_MEMORY = 128 << 20  # plain bytes; a larger file is not held, but read twice if its encoding is not plain
 GZIP = b"\x1f\x8b"
 _UNDEFINED_IN_1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _REPLACEMENT = "\ufffd".encode()
