@@ -41,6 +41,7 @@ from uptake.sources.dropfolder.content import (
     inspect,
 )
 from uptake.sources.dropfolder.mapping import Column, Mapping, fingerprint, normalised
+from uptake.sources.paging import ahead
 
 DELIMITERS = (",", ";", "\t", "|")
 _BLOCK = 8 << 20
@@ -381,7 +382,7 @@ def _read_ndjson(path: Path, mapping: Mapping, assumes_utf8: bool) -> Iterator[T
     with duckdb.connect() as connection:
         keys: dict[str, None] = {}
         shape: _JsonShape | None = None
-        for lines in read_lines(text):
+        for lines in ahead(read_lines(text), depth=2):  # unzipped while others are parsed
             found, broken = _json_objects(connection, lines)
             if shape is None:
                 keys, shape = _json_header(text, mapping, found)
