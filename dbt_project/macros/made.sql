@@ -90,7 +90,7 @@
   {%- do write_version(made, version) -%}
 {%- endmacro %}
 
-{#- version: an expression. Ends the transaction. -#}
+{#- version: an expression. Ends the transaction. A letter stands first, since what is read back as digits would be a number. -#}
 {% macro write_version(made, version="null") -%}
   {%- set written = run_query(
       "delete from build.version where name = '" ~ made.name ~ "'; insert into build.version (name, version, shape, recipe) values ('"

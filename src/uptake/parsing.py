@@ -105,7 +105,7 @@ def parse_table(
         if field.name not in table.column_names:
             columns.append(pa.nulls(table.num_rows, field.type))
             continue
-        column, wrong = _typed_text(_one_array(table.column(field.name)), field)
+        column, wrong = _typed_text(one_array(table.column(field.name)), field)
         columns.append(column)
         _note(faults, wrong, _reason(field.type), field.name)
     known = {field.name for field in resource.fields} | resource.ignored
@@ -166,7 +166,7 @@ def _text(row: Any) -> str:
 
 def _from_columns(resource: Resource, plan: _Plan, rows: Rows) -> Batch | None:
     """The batch of rows without a fault and without an unknown name; None where any of them needs a closer look."""
-    columns = dict(zip(rows.table.column_names, map(_one_array, rows.table.columns), strict=True))
+    columns = dict(zip(rows.table.column_names, map(one_array, rows.table.columns), strict=True))
     if not columns.keys() <= plan.known:
         return None
     for outer, known in plan.inner.items():
@@ -292,9 +292,7 @@ def _typed_text(column: pa.Array, field: Field) -> tuple[pa.Array, list[int]]:
         return column, []
     if not pa.types.is_string(column.type):
         column = column.cast(pa.string())
-    is_blank = pc.equal(column, "")
-    if pc.any(is_blank).as_py():
-        column = pc.if_else(is_blank, pa.scalar(None, pa.string()), column)
+    column = emptied(column, pc.equal(column, ""))
     if pa.types.is_string(field.type):
         return column, []
     try:
@@ -309,9 +307,14 @@ def _typed_text(column: pa.Array, field: Field) -> tuple[pa.Array, list[int]]:
         return result, pc.indices_nonzero(bad).to_pylist()
 
 
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.combine_chunks()
+def one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    combined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def emptied(column: pa.Array, where: pa.BooleanArray) -> pa.Array:
+    """Null where it says so; the column itself, and no copy of it, where it nowhere does."""
+    return pc.if_else(where, pa.scalar(None, column.type), column) if pc.any(where).as_py() else column
 
 
 # --- a column, value by value ------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from uptake.catalogue import Catalogue
 from uptake.contracts import Field, Resource
 from uptake.landing.vault import Keyring, Vault
+from uptake.parsing import one_array
 
 # Scheme, user and port are matched and forgotten; kept are `host` and the first segments of the path. What does not
 # look like an address (a search term, a script) matches nothing and becomes null.
@@ -81,7 +82,7 @@ class Door:
 
     def _pseudonyms(self, kind: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         """The next rows are mostly of people whom the last ones told of: those are found without becoming Python's."""
-        text = _one_array(column.cast(pa.string()))
+        text = one_array(column.cast(pa.string()))
         nobody = pa.array([], pa.string())
         known, pseudonyms = self._recent.get(kind, (nobody, nobody))
         places = pc.index_in(text, known)
@@ -178,11 +179,6 @@ def _qualified_array(array: pa.Array, local_id: bool | str, qualifier: str) -> p
 
 def _by_distinct(column: pa.ChunkedArray, change: Callable[[list[str]], Sequence[str | None]]) -> pa.ChunkedArray:
     """Apply `change` (a list of distinct strings -> a list as long) to a column; null stays null."""
-    encoded = _one_array(column.cast(pa.string())).dictionary_encode()
+    encoded = one_array(column.cast(pa.string())).dictionary_encode()
     changed = change(encoded.dictionary.to_pylist())
     return pa.chunked_array([pa.array(changed, pa.string()).take(encoded.indices)], pa.string())
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.combine_chunks()
-    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from uptake.contracts import TIMESTAMP, Batch, Reject
-from uptake.parsing import parse_table
+from uptake.parsing import emptied, one_array, parse_table
 from uptake.sources.dropfolder.mapping import Column, Mapping
 from uptake.sources.dropfolder.readers import TextBatch
 
@@ -42,7 +42,7 @@ def parse_text(mapping: Mapping, batch: TextBatch, captured: Mapped[str, str]) -
     texts = batch.table
     for name, value in captured.items():
         texts = texts.append_column(name, pa.repeat(pa.scalar(value), texts.num_rows))
-    typed = {name: _one_array(texts.column(name)) for name in texts.column_names}
+    typed = {name: one_array(texts.column(name)) for name in texts.column_names}
     faults: dict[int, Fault] = {}
     for column in mapping.columns:
         if column.name in typed:
@@ -86,9 +86,7 @@ Wrong = dict[str, list[int]]  # reason -> rows
 def _typed(mapping: Mapping, column: Column, text: pa.Array) -> tuple[pa.Array, Wrong]:
     """The column typed, or as text that `parse_table` types; and the rows that do not fit."""
     nulls = mapping.null_texts if column.null_texts is None else column.null_texts
-    is_null = pc.is_in(text, pa.array(nulls, pa.string()))
-    if pc.any(is_null).as_py():
-        text = pc.if_else(is_null, pa.scalar(None, pa.string()), text)
+    text = emptied(text, pc.is_in(text, pa.array(nulls, pa.string())))
     if column.values:
         return _allowed(text, column.values)
     if column.type == "date":
@@ -143,7 +141,7 @@ def _dates(text: pa.Array, formats: tuple[str, ...]) -> tuple[pa.Array, Wrong]:
     found = _select(
         f" SELECT CASE WHEN year({days_sql}) BETWEEN 1 AND 9999 THEN {days_sql} END AS on_date FROM column_of", text
     )
-    days = _one_array(found.column("on_date"))
+    days = one_array(found.column("on_date"))
     return days, _where("not_date", _lost(text, days))
 
 
@@ -193,9 +191,9 @@ def instants(text: pa.Array, formats: tuple[str, ...], zone: str | None) -> tupl
         """,
         text,
     )
-    instants = _one_array(found.column("instant")).cast(TIMESTAMP)
-    wrong = _where("not_timestamp", pc.and_(text.is_valid(), pc.invert(_one_array(found.column("is_read")))))
-    return instants, wrong | _where("time_skipped_by_clock", _one_array(found.column("is_skipped")))
+    instants = one_array(found.column("instant")).cast(TIMESTAMP)
+    wrong = _where("not_timestamp", pc.and_(text.is_valid(), pc.invert(one_array(found.column("is_read")))))
+    return instants, wrong | _where("time_skipped_by_clock", one_array(found.column("is_skipped")))
 
 
 def _utc_instants(text: pa.Array) -> pa.Array | None:
@@ -236,8 +234,3 @@ def _lost(text: pa.Array, typed: pa.Array) -> pa.Array:
 def _where(reason: str, mask: pa.Array) -> Wrong:
     rows = pc.indices_nonzero(mask.fill_null(False)).to_pylist()
     return {reason: rows} if rows else {}
-
-
-def _one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    combined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from uptake.contracts import TIMESTAMP
+from uptake.parsing import one_array
 from uptake.sources.dropfolder.values import instants
 
 _FIRST_LINES = 200
@@ -182,8 +183,3 @@ def event_keys(lines: pa.Array, key: bytes) -> pa.Array:
     return pa.StringArray.from_buffers(
         len(digests), pa.py_buffer(starts), pa.py_buffer(b"".join(digests).hex().encode())
     )
-
-
-def one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    combined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from uptake.contracts import Batch, Reject, Resource
-from uptake.parsing import by_name, parse_records, parse_table
+from uptake.parsing import by_name, one_array, parse_records, parse_table
 from uptake.sources.dropfolder.readers import TextBatch
 from uptake.sources.oneroster.sheets import EXTENSION, Dialect
 
@@ -98,7 +98,7 @@ def _named(resource: Resource, table: pa.Table) -> dict[str, pa.Array]:
     for name in table.column_names:
         if name.startswith("unread_") or (name.casefold().startswith(EXTENSION) and not reads_extensions):
             continue
-        column, kind = _one_array(table.column(name)), types.get(name, pa.string())
+        column, kind = one_array(table.column(name)), types.get(name, pa.string())
         if pa.types.is_list(kind):
             column = _split(column)
         elif pa.types.is_timestamp(kind):
@@ -218,7 +218,7 @@ def _decapitalised(text: str | None) -> str | None:
 def _sds_enrollments(resource: Resource, sheets: Sequence[Texts], shaping: Shaping) -> Iterator[Batch]:
     """The school is the class's. The id is a keyed hash of class, user and role: it says nothing of the user."""
     classes = pa.concat_tables([text.table.select(["sourcedId", "school_sourcedId"]) for text in sheets[1]])
-    known, schools = _one_array(classes.column("sourcedId")), _one_array(classes.column("school_sourcedId"))
+    known, schools = one_array(classes.column("sourcedId")), one_array(classes.column("school_sourcedId"))
     for text in sheets[0]:
         columns = _named(resource, text.table)
         columns["role"] = pa.array([_decapitalised(role) for role in columns["role"].to_pylist()], pa.string())
@@ -259,8 +259,3 @@ _SDS_SHAPES: Mapping[str, Callable[[Resource, Sequence[Texts], Shaping], Iterato
     "enrollments": _sds_enrollments,
     "demographics": _sds_demographics,
 }
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.Array:
-    combined = column.combine_chunks()
-    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
