@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -66,6 +67,17 @@ def test_many_processes_may_open_an_empty_database_at_once(operations_url: str) 
         thread.join()
     assert failures == []
     assert current_revision(make_engine(operations_url)) == migrations.HEAD
+
+
+def test_another_that_writes_a_new_sqlite_file_is_waited_for(tmp_path: Path) -> None:
+    writer = sqlite3.connect(tmp_path / "uptake.db", check_same_thread=False, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, writer.close)
+    release.start()
+    engine = open_engine(f"sqlite:///{tmp_path / 'uptake.db'}")
+    release.join()
+    with reading(engine) as session:
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
 
 
 def test_a_database_of_a_newer_version_is_refused(engine: Engine, operations_url: str) -> None:

@@ -7,11 +7,13 @@ reads first and writes later would otherwise fail at once, busy timeout or not.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import tenacity
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
@@ -23,6 +25,20 @@ from uptake.operations.migrations import HEAD
 BUSY_TIMEOUT_MS = 60_000
 _WRITES = "uptake_writes"
 _MIGRATION_LOCK = 7_310_226  # any number that nothing else in the database uses
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
+# Two connections that turn a new file into write-ahead logging at once both hold its shared lock, and SQLite answers
+# the second with "database is locked" without asking the busy timeout: only letting go and coming again helps.
+_LOCKED_RETRY = tenacity.Retrying(
+    retry=tenacity.retry_if_exception(_is_busy),
+    wait=tenacity.wait_random(0.005, 0.05),
+    stop=tenacity.stop_after_delay(BUSY_TIMEOUT_MS / 1000),
+    reraise=True,
+)
 
 
 def open_engine(url: str) -> Engine:
@@ -49,7 +65,7 @@ def make_engine(url: str) -> Engine:
     def _prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver must not open transactions by itself
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _LOCKED_RETRY(connection.execute, "PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
 
     @event.listens_for(engine, "begin")
