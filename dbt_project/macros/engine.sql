@@ -37,12 +37,11 @@
 
 {#-
   As newest_per_key, for many rows of which few are repeated: only rows whose key's hash comes more than once are put in
-  order (equal hashes of different keys do no harm), all others are passed on as they are read. repeated: a relation that has
-  these hashes (`repeated_hashes`), where one is kept.
+  order (equal hashes of different keys do no harm), all others are passed on as they are read.
 -#}
-{% macro newest_of_repeated(relation, keys, order_by, repeated=none) -%}
+{% macro newest_of_repeated(relation, keys, order_by) -%}
   with repeated as materialized (
-    {{ "select key_hash from " ~ repeated if repeated else repeated_hashes(relation, keys) }}
+    {{ repeated_hashes(relation, keys) }}
   )
   select *
   from {{ relation }}
@@ -206,7 +205,7 @@
 {%- endmacro %}
 
 {% macro lists_overlap(list, texts) -%}
-  list_has_any({{ list }}, ['{{ texts | join("', '") }}'])
+  ({% for text in texts %}{{ " or " if not loop.first }}list_contains({{ list }}, '{{ text }}'){% endfor %})
 {%- endmacro %}
 
 {% macro list_of(value, order_by) -%}

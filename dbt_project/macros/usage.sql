@@ -49,7 +49,7 @@
 
 {#-
   A person, date, method and reason in one number: person_no * 10^7 + days since 1970 * 100 + method * 10 + reason. A method
-  or a reason that the lists above do not have is an error, not a lane of its own. The four macros after it read it back.
+  or a reason that the lists above do not have is an error, not a lane of its own. Those after it read it back.
 -#}
 {% macro lane(person_no, on_date, minutes_method, exclusion_reason) -%}
   cast({{ person_no }} as bigint) * 10000000 + {{ days_since_1970(on_date) }} * 100
@@ -57,6 +57,16 @@
       {%- for method in minutes_methods() %} when '{{ method }}' then {{ loop.index * 10 }}{% endfor %} else {{ failure("'unknown method of minutes'") }} end
     + case when {{ exclusion_reason }} is null then 0
       {%- for reason in exclusion_reasons() %} when {{ exclusion_reason }} = '{{ reason }}' then {{ loop.index }}{% endfor %} else {{ failure("'unknown exclusion reason'") }} end
+{%- endmacro %}
+
+{#- Whether events of the lane are measured by that method. -#}
+{% macro lane_is_of(lane, minutes_method) -%}
+  ({{ lane }} // 10) % 10 = {{ minutes_methods().index(minutes_method) + 1 }}
+{%- endmacro %}
+
+{#- A place, its source (of at most 999) and the side of the school bell in one number. -#}
+{% macro spot(place_no, source_no, is_in_school) -%}
+  (cast({{ place_no }} as bigint) * 1000 + {{ source_no }}) * 2 + case when {{ is_in_school }} then 1 else 0 end
 {%- endmacro %}
 
 {% macro person_no_of_lane(lane) -%}

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from uptake.quality.suite import Result
-from uptake.quality.unchanged import LONGEST, Kept, code_digest, tables_read
+from uptake.quality.suite import Result, Suite
+from uptake.quality.unchanged import LONGEST, Fingerprints, Kept, code_digest, tables_read
 
 KNOWN = {"pupil", "school"}
 
@@ -102,3 +102,23 @@ def test_other_code_is_another_digest(tmp_path: Path) -> None:
     assert code_digest([tmp_path]) == before
     code.write_text("LOW = 1")
     assert code_digest([tmp_path]) != before
+
+
+def test_what_queries_read_is_looked_for_once(tmp_path: Path) -> None:
+    file, gone = tmp_path / "leaders.duckdb", tmp_path / "gone.duckdb"
+    duckdb.connect(str(file)).close()
+    suites = [Suite("marts", "leaders", "pupil", []), Suite("marts", "leaders", "now", [], query="SELECT now()")]
+
+    def of(file: Path, digests: dict[str, str], read: dict[str, list[str] | None], code: str = "a") -> Fingerprints:
+        found = Fingerprints({"leaders": file}, {"leaders": digests}, code, read)
+        fingerprints = found.of(suites)
+        assert fingerprints["marts.leaders.pupil"] is not None and fingerprints["marts.leaders.now"] is None
+        return found
+
+    first = of(file, {"pupil": "1", "school": "1"}, {})
+    again = of(gone, {"pupil": "2", "school": "1"}, first.read | {"of an earlier code": []})
+    assert again.read == first.read
+    assert again.of(suites) != first.of(suites)
+    # Another table may change what a name means, and other code how it is read.
+    for digests, code in (({"pupil": "1"}, "a"), ({"pupil": "1", "school": "1"}, "b")):
+        assert not set(of(file, digests, first.read, code).read) & set(first.read)

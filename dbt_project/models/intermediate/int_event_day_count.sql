@@ -6,10 +6,22 @@ with landed as (
     _source as source,
     'activity' as resource,
     "timestamp" as occurred_at,
+    cast(null as varchar) as event_id,
+    true as is_counted,
+    false as may_repeat
+  from {{ source("landing", "umbrella__activity") }}
+  where _row_no not in (select row_no from {{ ref("base_umbrella__repeated") }})
+
+  union all
+
+  select
+    source,
+    'activity' as resource,
+    occurred_at,
     event_key as event_id,
     true as is_counted,
-    {{ hash_of("event_key") }} in (select key_hash from {{ ref("base_umbrella__repeated_key") }}) as may_repeat
-  from {{ source("landing", "umbrella__activity") }}
+    true as may_repeat
+  from {{ ref("base_umbrella__repeated") }}
 
   union all
 
@@ -98,7 +110,7 @@ select
   landed.resource,
   quarter.on_date,
   count(*) as landed_rows,
-  -- Millions of keys that came once need not be told apart.
+  -- Millions of requests that came once need not be told apart.
   {{ count_where("not landed.may_repeat") }}
     + count(distinct case when landed.may_repeat then landed.event_id end) as distinct_rows,
   count(distinct case when not landed.is_counted then landed.event_id end) as masquerade_rows

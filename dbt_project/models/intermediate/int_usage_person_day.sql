@@ -8,19 +8,25 @@
 -- Pushed events of a tool (event_sessionised) are measured in the same way, by themselves. Minutes of an LMS are its own
 -- interaction time. A name lookup (hour bucket) says in which hours a tool was used, and is never turned into minutes.
 --
--- A person's events of one date, method and reason are one lane. It is a number, as the place is: two million events are put
--- in order and grouped, and numbers are several times cheaper than text in both.
-with event as (
+-- A person's events of one date, method and reason are one lane; a place, its source and the side of the bell are one spot.
+-- Both are numbers, and nothing else goes along: millions of events are put in order twice and grouped, and numbers are several
+-- times cheaper than text in both.
+with source_number as (
+
+  select source, row_number() over (order by source) as source_no
+  from {{ source("landing", "source") }}
+
+),
+
+event as (
 
   select
-    {{ lane("person_no", "on_date", "minutes_method", "exclusion_reason") }} as lane,
-    place_no,
-    source,
-    minutes_method,
-    is_in_school,
-    cast(round(interaction_seconds * 1000000) as bigint) as interaction_micros,
-    {{ epoch_micros("occurred_at") }} as at_micros
-  from {{ ref("int_usage_event") }}
+    {{ lane("event.person_no", "event.on_date", "event.minutes_method", "event.exclusion_reason") }} as lane,
+    {{ spot("event.place_no", "source_number.source_no", "event.is_in_school") }} as spot,
+    cast(round(event.interaction_seconds * 1000000) as bigint) as interaction_micros,
+    {{ epoch_micros("event.occurred_at") }} as at_micros
+  from {{ ref("int_usage_event") }} as event
+  inner join source_number on source_number.source = event.source
 
 ),
 
@@ -31,7 +37,7 @@ timed as (
     lead(at_micros) over in_lane - at_micros as micros_to_next,
     at_micros - lag(at_micros) over in_lane as micros_since_previous
   from event
-  window in_lane as (partition by lane order by at_micros, place_no, source)
+  window in_lane as (partition by lane order by at_micros, spot)
 
 ),
 
@@ -39,22 +45,22 @@ credited as (
 
   select
     timed.*,
-    case timed.minutes_method
-      when 'lms_interaction' then timed.interaction_micros
-      when 'hour_bucket' then null
+    case
+      when {{ lane_is_of("timed.lane", "lms_interaction") }} then timed.interaction_micros
+      when {{ lane_is_of("timed.lane", "hour_bucket") }} then null
       else case when timed.micros_to_next <= idle.gap_micros then timed.micros_to_next else 0 end
     end as active_micros,
     {%- for minutes in published_idle_gaps() %}
-    case when timed.minutes_method not in ('lms_interaction', 'hour_bucket') then
+    case when not ({{ lane_is_of("timed.lane", "lms_interaction") }} or {{ lane_is_of("timed.lane", "hour_bucket") }}) then
       case when timed.micros_to_next <= {{ minutes * 60000000 }} then timed.micros_to_next else 0 end
     end as micros_gap_{{ minutes }},
     {%- endfor %}
     case
-      when timed.minutes_method = 'hour_bucket' then timed.at_micros // 3600000000
+      when {{ lane_is_of("timed.lane", "hour_bucket") }} then timed.at_micros // 3600000000
       else
         -- By range: events that are equal in everything are one session, whichever of them was taken to come first.
         sum(case when timed.micros_since_previous <= idle.gap_micros then 0 else 1 end) over (
-          partition by lane order by at_micros, place_no, source
+          partition by lane order by at_micros, spot
           range between unbounded preceding and current row
         )
     end as session_no
@@ -67,9 +73,7 @@ session as (
 
   select
     lane,
-    place_no,
-    source,
-    is_in_school,
+    spot,
     session_no,
     sum(active_micros) as active_micros,
     {%- for minutes in published_idle_gaps() %}
@@ -77,7 +81,7 @@ session as (
     {%- endfor %}
     count(*) as events
   from credited
-  group by lane, place_no, source, is_in_school, session_no
+  group by lane, spot, session_no
 
 ),
 
@@ -85,9 +89,7 @@ lane_day as (
 
   select
     lane,
-    place_no,
-    source,
-    is_in_school,
+    spot,
     sum(active_micros) as active_micros,
     {%- for minutes in published_idle_gaps() %}
     sum(micros_gap_{{ minutes }}) as micros_gap_{{ minutes }},
@@ -95,7 +97,7 @@ lane_day as (
     count(*) as sessions,
     sum(events) as events
   from session
-  group by lane, place_no, source, is_in_school
+  group by lane, spot
 
 ),
 
@@ -135,20 +137,35 @@ place as (
   from {{ ref("int_usage_address") }}
   group by host_no, tool_key, host
 
+),
+
+spot as (
+
+  select
+    {{ spot("place.place_no", "source_number.source_no", "side.is_in_school") }} as spot,
+    place.tool_key,
+    place.host,
+    source_number.source,
+    side.is_in_school
+  from place
+  cross join source_number
+  cross join (select true as is_in_school union all select false) as side
+
 )
 
 select
   person_day.on_date,
-  person_day.source,
+  spot.source,
   person_day.minutes_method,
   person_day.exclusion_reason,
-  person_day.is_in_school,
+  spot.is_in_school,
+  person_day.person_no,
   person.person_key,
   person.is_student,
   person.identifier_kind,
   person.identifier,
-  place.tool_key,
-  place.host,
+  spot.tool_key,
+  spot.host,
   cast(person_day.active_micros as bigint) as active_micros,
   {%- for minutes in published_idle_gaps() %}
   cast(person_day.micros_gap_{{ minutes }} as bigint) as micros_gap_{{ minutes }},
@@ -157,4 +174,4 @@ select
   cast(person_day.events as bigint) as events
 from person_day
 inner join person on person.person_no = person_day.person_no
-inner join place on place.place_no = person_day.place_no
+inner join spot on spot.spot = person_day.spot

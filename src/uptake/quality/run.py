@@ -124,7 +124,7 @@ class Checker:
             "facts": asdict(facts_of(self._district, candidate)),
             "files": {audience: str(candidate.file(audience)) for audience in AUDIENCES},
             "digests": candidate.manifest["digests"],
-            "kept": _kept(memory),
+            **_kept(memory),
             "stores": str(self._project.state_dir / "checks" / self._district.id),
             "site": str(self._project.data_docs / self._district.id),
             "run_name": candidate.id,
@@ -144,7 +144,8 @@ class Checker:
         if "broken" in said:
             return [_broken(candidate, said["broken"], said["remedy"])]
         self._owes_pages = True
-        durable.write_json(memory, {"suites": [one for one in said["suites"] if one["fingerprint"] is not None]})
+        kept = [one for one in said["suites"] if one["fingerprint"] is not None]
+        durable.write_json(memory, {"kept": kept, "read": said["read"]})
         return [from_plain(result) for one in said["suites"] for result in one["results"]]
 
     def _last_said(self, code: int) -> str:
@@ -153,12 +154,13 @@ class Checker:
         return (said.strip().splitlines()[-1:] or [f"it ended with {code}"])[0]
 
 
-def _kept(memory: Path) -> list[dict[str, Any]]:
+def _kept(memory: Path) -> dict[str, Any]:
+    """kept: what suites found. read: which tables their queries read."""
     try:
-        kept: list[dict[str, Any]] = json.loads(memory.read_text(encoding="utf-8"))["suites"]
+        kept: dict[str, Any] = json.loads(memory.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return []
-    return kept
+        return {"kept": [], "read": {}}
+    return kept if "read" in kept else {"kept": [], "read": {}}
 
 
 def expectations_dir() -> Path:

@@ -56,9 +56,17 @@ class Kept:
 
 
 class Fingerprints:
-    """Of the suites of one candidate. `code`: a digest of the code that asks, see `code_digest`."""
+    """Of the suites of one candidate.
 
-    def __init__(self, files: Mapping[Audience, Path], digests: Digests, code: str) -> None:
+    code: a digest of the code that asks, see `code_digest`. read: which tables queries read, as an earlier run found
+    it; what `of` needs of it or finds anew is in `read` afterwards.
+    """
+
+    def __init__(
+        self, files: Mapping[Audience, Path], digests: Digests, code: str, read: Mapping[str, list[str] | None]
+    ) -> None:
+        self.read: dict[str, list[str] | None] = {}
+        self._known = read
         self._files = files
         self._digests = digests
         self._code = code
@@ -66,16 +74,26 @@ class Fingerprints:
     def of(self, suites: Sequence[Suite]) -> dict[str, str | None]:
         """By suite name; None for one that must run."""
         found: dict[str, str | None] = {}
-        for audience, file in self._files.items():
+        for audience in self._files:
             digests = self._digests[audience]
-            asked = {suite.name: suite for suite in suites if suite.audience == audience}
-            with closing(read_snapshot_file(file.parent, file.name)) as connection:
-                read = tables_read(connection, {name: _queries(suite) for name, suite in asked.items()}, digests)
-            for name, suite in asked.items():
-                tables = read[name]
-                content = None if tables is None else {table: digests[table] for table in sorted(tables)}
-                found[name] = None if content is None else self._of(suite, content)
+            asked = [suite for suite in suites if suite.audience == audience]
+            for suite, tables in zip(asked, self._tables_read(audience, asked), strict=True):
+                content = None if tables is None else {table: digests[table] for table in tables}
+                found[suite.name] = None if content is None else self._of(suite, content)
         return found
+
+    def _tables_read(self, audience: Audience, suites: Sequence[Suite]) -> list[list[str] | None]:
+        """Of each suite. Queries are parsed once for as long as they, the tables that there are, and the code stay."""
+        tables, file = self._digests[audience], self._files[audience]
+        asked = [_queries(suite) for suite in suites]
+        keys = [_digest(json.dumps([queries, sorted(tables), self._code]).encode()) for queries in asked]
+        unknown = {key: queries for key, queries in zip(keys, asked, strict=True) if key not in self._known}
+        if unknown:
+            with closing(read_snapshot_file(file.parent, file.name)) as connection:
+                found = tables_read(connection, unknown, tables)
+            self.read |= {key: None if read is None else sorted(read) for key, read in found.items()}
+        self.read |= {key: self._known[key] for key in keys if key in self._known}
+        return [self.read[key] for key in keys]
 
     def _of(self, suite: Suite, content: Mapping[str, str]) -> str:
         asked = [expectation.configuration.to_json_dict() for expectation in suite.expectations]

@@ -37,7 +37,8 @@ def check(request: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> 
     gx.insist_on_ids(suites)
     files = {audience: Path(file) for audience, file in request["files"].items()}
     code = code_digest([folder, Path(__file__).parent])
-    fingerprints = Fingerprints(files, request["digests"], code).of(suites)
+    known = Fingerprints(files, request["digests"], code, request["read"])
+    fingerprints = known.of(suites)
     kept = {
         one["suite"]: Kept(one["suite"], one["fingerprint"], [from_plain(result) for result in one["results"]])
         for one in request["kept"]
@@ -64,7 +65,8 @@ def check(request: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> 
                         ],
                     }
                     for suite in suites
-                ]
+                ],
+                "read": known.read,
             }
         )
 

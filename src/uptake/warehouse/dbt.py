@@ -36,7 +36,7 @@ UNCHANGED = "UNCHANGED"  # what dbt_project/macros/made.sql answers for a model 
 
 # Tables of the touched dates only.
 LOOKUPS = (
-    "base_umbrella__repeated_key",
+    "base_umbrella__repeated",
     "int_local_quarter",
     "int_usage_address",
     "int_usage_person",

@@ -25,6 +25,8 @@ Name = tuple[str, str]  # (namespace, resource)
 # What a compacted file holds beside each row: what the ledger knew of the file that the row landed in.
 OWN_COLUMNS = (pa.field("_window", pa.string()), pa.field("_landed_at", TIMESTAMP), pa.field("_as_of_at", TIMESTAMP))
 
+_ROW_NO = "file_index * 1000000000000 + file_row_number"
+
 
 @dataclass(frozen=True, slots=True)
 class LakeFile:
@@ -79,8 +81,9 @@ def write_views(
     """Replace every view of schema `landing`, and write its version.
 
     Columns are those of the resource's landed schema, whatever the age of a file: one that has no such column yet has
-    it NULL. Each row has _source, _window, _landed_at and _as_of_at, which come from the ledger and cost nothing to a
-    query that does not ask for them. `schema_dir` holds a file without rows for each resource, which gives the columns.
+    it NULL. Each row has _source, _window, _landed_at and _as_of_at, which come from the ledger, and _row_no, which
+    row of which file it is: unique in the view, and another after the view was made again. They cost nothing to a query
+    that does not ask for them. `schema_dir` holds a file without rows for each resource, which gives the columns.
     """
     by_name: dict[Name, list[LakeFile]] = {name: [] for name in resources}
     for file in files:
@@ -94,10 +97,11 @@ def write_views(
         pattern, shape = _schema_path(schema_dir, namespace, resource), _shape(resource)
         contents[view] = (shape, [_identity(file) for file in shown])
         # There are a hundred of them and a batch touches few: a view that would be made as it is stays.
-        recipe = versions.digest(f"{duckdb.__version__} {_query(shape, pattern, shown)}")
+        recipe = versions.digest(f"{duckdb.__version__} {_ROW_NO} {_query(shape, pattern, shown)}")
         if held.get(view) == recipe and pattern.exists():
             continue
-        query = _query(_columns(connection, schema_file(schema_dir, namespace, resource)), pattern, shown)
+        columns = _columns(connection, schema_file(schema_dir, namespace, resource))
+        query = _query(f"{columns}, {_ROW_NO} as _row_no", pattern, shown)
         connection.execute(f'create or replace view landing."{view}" as {query}')
         connection.execute(f"comment on view landing.\"{view}\" is '{recipe}'")
     versions.write_views(connection, contents)

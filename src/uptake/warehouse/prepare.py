@@ -279,6 +279,8 @@ def _touch(
     for name, column, values in (("touched_date", "on_date", dates), ("touched_week", "week_start_on", weeks)):
         rows = pa.table({column: pa.array(sorted(values), type=pa.date32())})
         replace_table(connection, f"landing.{name}", rows)
+    names = pa.array(sorted({file.source for file in files}), type=pa.string())
+    replace_table(connection, "landing.source", pa.table({"source": names}))
     versions.write_tables(connection, "landing")
     # Before a row of them changes: who holds a date's version holds its rows.
     connection.execute(f"delete from {DATE_VERSION} where on_date in (select on_date from landing.touched_date)")

@@ -11,10 +11,7 @@ with unmatched as (
       else 'unmatched_person'
     end as reason,
     events,
-    case
-      when person_key is not null then person_key
-      when identifier_kind in ('email', 'canvas_user') then concat(identifier_kind, ':', identifier)
-    end as person
+    case when person_key is not null or identifier_kind in ('email', 'canvas_user') then person_no end as person_no
   from {{ ref("int_usage_person_day") }}
   where exclusion_reason is null
     and (tool_key is null or person_key is null)
@@ -28,7 +25,7 @@ select
   unmatched.host,
   unmatched.reason,
   cast(sum(unmatched.events) as bigint) as events,
-  count(distinct unmatched.person) as persons
+  count(distinct unmatched.person_no) as persons
 from unmatched
 cross join {{ source("config", "district") }} as district
 group by district.district_id, unmatched.on_date, unmatched.host, unmatched.reason

@@ -2,6 +2,7 @@
 -- person. Requests that devices make by themselves are known by the filter's own categories.
 select
   event_key,
+  _row_no as row_no,
   "timestamp" as occurred_at,
   case
     when user_label is not null then 'email'
@@ -13,7 +14,5 @@ select
   verdict,
   type as request_type,
   coalesce({{ lists_overlap("categories", background_categories()) }}, false) as is_background,
-  _source as source,
-  _landed_at as landed_at,
-  _window as landed_window
+  _source as source
 from {{ source("landing", "umbrella__activity") }}
