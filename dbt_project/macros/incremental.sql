@@ -8,6 +8,11 @@
   {{ replace_touched(arg_dict, "on_date", source("landing", "touched_date"), "on_date") }}
 {%- endmacro %}
 
+{#- The same, of aggregates: dates of which only events came are left alone. -#}
+{% macro get_incremental_replace_summary_dates_sql(arg_dict) -%}
+  {{ replace_touched(arg_dict, "on_date", source("landing", "touched_summary_date"), "on_date") }}
+{%- endmacro %}
+
 {% macro get_incremental_replace_weeks_sql(arg_dict) -%}
   {{ replace_touched(arg_dict, "week_start_on", source("landing", "touched_week"), "week_start_on") }}
 {%- endmacro %}
@@ -24,6 +29,10 @@
 {#- Condition that keeps a model to the dates being rebuilt. A first build and a full refresh touch every date. -#}
 {% macro is_touched_date(column="on_date") -%}
   {{ column }} in (select on_date from {{ source("landing", "touched_date") }})
+{%- endmacro %}
+
+{% macro is_touched_summary_date(column="on_date") -%}
+  {{ column }} in (select on_date from {{ source("landing", "touched_summary_date") }})
 {%- endmacro %}
 
 {% macro is_touched_week(column="week_start_on") -%}

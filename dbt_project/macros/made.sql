@@ -20,16 +20,18 @@
 -#}
 
 {% macro longest_digest() -%}
-  {{ return(10000 if config.get("incremental_strategy") == "replace_dates" else 1000000) }}
+  {{ return(10000 if config.get("incremental_strategy") in ("replace_dates", "replace_summary_dates") else 1000000) }}
 {%- endmacro %}
 
-{#- Adds the tables that a node reads, through views, to `found`. A seed is known by its file. -#}
-{% macro add_inputs(node, found) -%}
+{#- Adds the tables that a node reads, through views, to `found`, and to `seeds` the digests of its seeds' files, by name. -#}
+{% macro add_inputs(node, found, seeds) -%}
   {%- for id in node.depends_on.nodes -%}
     {%- if id in graph.sources -%}
       {%- do found.append(graph.sources[id].schema ~ "." ~ graph.sources[id].identifier) -%}
+    {%- elif graph.nodes[id].resource_type == "seed" -%}
+      {%- do seeds.update({graph.nodes[id].alias: graph.nodes[id].checksum.checksum}) -%}
     {%- elif graph.nodes[id].config.materialized == "view" -%}
-      {%- do add_inputs(graph.nodes[id], found) -%}
+      {%- do add_inputs(graph.nodes[id], found, seeds) -%}
     {%- else -%}
       {%- do found.append(graph.nodes[id].schema ~ "." ~ graph.nodes[id].alias) -%}
     {%- endif -%}
@@ -57,16 +59,16 @@
   `build.version` counts: a view depends on the columns (shape) of what it reads, not on the rows.
 -#}
 {% macro recipe(sql, name, column="version") -%}
-  {%- set inputs = [] -%}
-  {%- do add_inputs(model, inputs) -%}
+  {%- set inputs, versions = [], {} -%}
+  {%- do add_inputs(model, inputs, versions) -%}
   {%- set strategy = config.get("incremental_strategy") -%}
   {%- if strategy == "replace_dates" -%}{%- do inputs.append("landing.touched_date") -%}{%- endif -%}
+  {%- if strategy == "replace_summary_dates" -%}{%- do inputs.append("landing.touched_summary_date") -%}{%- endif -%}
   {%- if strategy == "replace_weeks" -%}{%- do inputs.append("landing.touched_week") -%}{%- endif -%}
   {%- if strategy == "replace_built_weeks" -%}
     {%- do inputs.append("intermediate.int_week") -%}{%- do inputs.append("intermediate.int_week_to_build") -%}
   {%- endif -%}
   {%- set known = known_versions() -%}
-  {%- set versions = {} -%}
   {%- for input in inputs | unique -%}
     {%- do versions.update({input: known.get(input, {}).get(column)}) -%}
   {%- endfor -%}

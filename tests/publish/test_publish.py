@@ -16,6 +16,7 @@ from uptake.operations.session import reading
 from uptake.project import Project
 from uptake.quality import summary
 from uptake.quality.summary import CheckSummary, FailedCheck
+from uptake.warehouse import snapshot
 from uptake.warehouse.publish import (
     current_snapshot,
     latest_candidate,
@@ -83,6 +84,39 @@ def test_a_leaders_table_with_a_person_in_its_text_never_reaches_the_file(
     candidate = candidate_of(project)
     assert "mart_value" not in tables(candidate.file("leaders"))
     assert candidate.manifest["refused"] == {"mart_value": ["note"]}
+
+
+def test_a_table_is_not_cleared_of_people_who_were_not_known_then(project: Project, small_district: ModuleType) -> None:
+    note = "SELECT md5('a school') AS org_key, md5('new') AS note"
+    small_district.write_warehouse(project, mart_value=note)
+    assert candidate_of(project).manifest["refused"] == {}
+    assert candidate_of(project).manifest["refused"] == {}
+    students = small_district.TABLES["dim_student"][1]
+    known = f"FROM ({students}) UNION ALL BY NAME SELECT md5('new') AS student_key"
+    small_district.write_warehouse(project, mart_value=note, dim_student=known)
+    assert candidate_of(project).manifest["refused"] == {"mart_value": ["note"]}
+    # Nor is what was refused ever cleared by being as it was.
+    assert candidate_of(project).manifest["refused"] == {"mart_value": ["note"]}
+
+
+def test_what_was_cleared_is_not_searched_again(
+    project: Project, small_district: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+    real = snapshot._personal
+    monkeypatch.setattr(
+        snapshot, "_personal", lambda db, source, columns: (searched.append(source), real(db, source, columns))[1]
+    )
+    candidate_of(project)
+    assert len(searched) > 3
+    searched.clear()
+    small_district.write_warehouse(project, mart_value="SELECT 'another' AS note")
+    candidate_of(project)
+    assert searched == ['"maple"."marts"."mart_value"']
+    searched.clear()
+    monkeypatch.setattr(snapshot, "PSEUDONYM", "[0-9a-f]{31}")
+    candidate_of(project)
+    assert len(searched) > 3, "what is looked for is another thing"
 
 
 def test_person_level_files_are_for_their_owner_only(project: Project) -> None:

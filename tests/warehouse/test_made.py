@@ -80,6 +80,8 @@ def test_the_same_event_again_stops_where_it_changes_nothing(lake: Lake) -> None
     found = build(lake)
     assert {"int_event_day_count", "mart_reconciliation"} <= made(found)
     assert not made(found) & {"fct_student_tool_day", "mart_adoption", "mart_value"}
+    assert not set(found) & {"fct_tool_usage_summary", "int_summary_day_count"}, "no aggregate came"
+    assert not found.get("int_equity_gap_band", False), "the seed that it reads is known by its file"
     assert lake.contents()["marts.fct_student_tool_day"] == before["marts.fct_student_tool_day"]
 
 

@@ -296,6 +296,35 @@ def test_a_school_year_is_not_touched_by_time_alone(lake: Lake, monkeypatch: pyt
     assert work.has_new_settings and not work.full_refresh and not work.dates
 
 
+def test_dates_of_aggregates_are_touched_where_aggregates_came(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def touched() -> list[int]:
+        return [day for (day,) in lake.query("select day(on_date) from landing.touched_summary_date order by 1")]
+
+    def report(day: int, index: float) -> dict[str, object]:
+        row = {"time": date(2026, 3, day), "district_id": "1000", "lp_id": 7, "engagement_index": index}
+        return row | {"pct_access": 1.0}
+
+    lake.land("learnplatform", "engagement", [report(2, 1.0)], token="a")
+    lake.land("learnplatform", "engagement", [report(3, 1.0)], token="b")
+    done(lake, prepared(lake))
+    assert touched() == [2, 3]
+    lake.land("umbrella", "activity", [request("2026-03-02T15:00:00", "a@mail")])
+    done(lake, prepared(lake))
+    assert touched() == []
+    # Of a file that is superseded, too.
+    lake.land("learnplatform", "engagement", [report(4, 1.0)], token="b")
+    lake.land("umbrella", "activity", [request("2026-03-02T15:00:01", "a@mail"), request("2026-03-05T15:00:00", "b")])
+    monkeypatch.setattr(preparation, "EVENTS_AT_ONCE", 1)
+    work = prepared(lake)
+    assert work.summary_dates == {date(2026, 3, 3), date(2026, 3, 4)}
+    assert [[day.day for day in sorted(batch)] for batch in work.batches] == [[2], [3], [4], [5]]
+    assert touched() == []
+    preparation.touch(lake.project, lake.district, work, work.batches[1], work.weeks)
+    assert touched() == [3]
+    # What a build that died had made is not known.
+    assert prepared(lake).summary_dates >= {date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 4), date(2026, 3, 5)}
+
+
 def test_dates_are_parted_by_the_events_that_one_pass_holds(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     for day, count in ((2, 3), (3, 2), (4, 2), (5, 9), (6, 1)):
         rows = [request(f"2026-03-{day:02}T15:00:{second:02}", "a@mail") for second in range(count)]

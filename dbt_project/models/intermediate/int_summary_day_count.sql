@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="replace_dates") }}
+{{ config(materialized="incremental", incremental_strategy="replace_summary_dates") }}
 -- As int_event_day_count, for sources that give aggregates: what landed of each date, with what is unknown in it.
 select
   engagement._source as source,
@@ -11,5 +11,5 @@ select
 from {{ source("landing", "learnplatform__engagement") }} as engagement
 left join (select distinct lp_id from {{ source("landing", "learnplatform__products") }}) as product
   on product.lp_id = engagement.lp_id
-where {{ is_touched_date('engagement."time"') }}
+where {{ is_touched_summary_date('engagement."time"') }}
 group by engagement._source, engagement."time"

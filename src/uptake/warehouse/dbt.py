@@ -45,10 +45,15 @@ LOOKUPS = (
     "int_tool_reported_day",
 )
 # A pass over more dates, and the last pass: then also whatever reads the facts, and the weeks.
-DATES_ONLY = (*LOOKUPS, "config.incremental_strategy:replace_dates")
+DATES_ONLY = (
+    *LOOKUPS,
+    "config.incremental_strategy:replace_dates",
+    "config.incremental_strategy:replace_summary_dates",
+)
 DATES_AND_ALL_THAT_READS_THEM = (
     *(f"{name}+" for name in LOOKUPS),
     "source:landing.touched_date+",
+    "source:landing.touched_summary_date+",
     "source:landing.touched_week+",
 )
 
@@ -142,7 +147,8 @@ def build_warehouse(
                     full_refresh=False,
                     progress=progress,
                 )
-            preparation.finish(work, memory)
+            if more:
+                preparation.finish(work, memory)
         summary.touched_dates = len(work.dates)
     summary.seconds = time.monotonic() - started
     return summary

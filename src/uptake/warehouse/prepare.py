@@ -48,6 +48,7 @@ EVENTS_AT_ONCE = 15_000_000  # a pass of dbt over more dates than this would not
 # Lists that decide, like the roster, how the use of any week is counted: which sector and function a product is of, and
 # which tools somebody pays for.
 LISTS = {("learnplatform", "products"), ("registers", "contracts")}
+SUMMARY: Name = ("learnplatform", "engagement")  # aggregates, which are facts of their own
 # What rosters send besides, and no count of use looks at.
 OUTCOMES = {
     ("oneroster", "categories"),
@@ -57,6 +58,10 @@ OUTCOMES = {
     ("edfi", "studentAssessments"),
     ("edfi", "studentSchoolAttendanceEvents"),
 }
+
+_IDENTITY_VERSION = (
+    f"select version from {versions.VERSION} where name = 'intermediate.int_person_identity' and version is not null"
+)
 
 _FILE = pa.schema(
     [
@@ -95,8 +100,9 @@ class Work:
 
     changed: resources with new or superseded files. sources: tables of landing, config and ops that are other than in
     the last good build. has_new_shapes: one of them has other columns. is_unfinished: a build before this one did not
-    come to its end. dates, weeks: all that is to be made again. batches: the dates, parted by how many events one pass
-    of dbt can hold; the weeks come with the last of them.
+    come to its end. dates, weeks: all that is to be made again. summary_dates: those of the dates that have other
+    aggregates. batches: the dates, parted by how many events one pass of dbt can hold; the weeks come with the last of
+    them.
     """
 
     warehouse: Path
@@ -110,6 +116,7 @@ class Work:
     sources: set[str] = field(default_factory=set)
     dates: set[date] = field(default_factory=set)
     weeks: set[date] = field(default_factory=set)
+    summary_dates: set[date] = field(default_factory=set)
     batches: list[set[date]] = field(default_factory=list)
 
     @property
@@ -179,7 +186,8 @@ def prepare(
             versions.forget_all(connection)
         for schema in ("config", "ops"):
             versions.write_tables(connection, schema)
-        _touch(connection, project, district, files, work.batches[0], work.weeks if len(work.batches) == 1 else set())
+        weeks = work.weeks if len(work.batches) == 1 else set()
+        _touch(connection, project, district, files, work, work.batches[0], weeks)
         work.sources = versions.changed_sources(connection)
         work.has_new_shapes = versions.has_new_shapes(connection)
         if not work.is_nothing:
@@ -201,18 +209,23 @@ def touch(
         files = [_seen(row) for row in connection.execute("from build.seen_file").fetchall()]
         connection.execute("begin")
         _begin(connection, work.dates, work.weeks | weeks)
-        _touch(connection, project, district, files, dates, weeks)
+        _touch(connection, project, district, files, work, dates, weeks)
         connection.execute("commit")
 
 
 def late_batches(
     project: Project, district: District, work: Work, memory_limit: str = "2GB"
 ) -> tuple[list[set[date]], set[date]]:
-    """Batches and weeks of dates that this build had not meant to touch, and whose events are somebody else's now."""
-    dates = dates_of_changed_identities(work, memory_limit)
-    if not dates:
-        return [], set()
+    """Batches and weeks of dates that this build had not meant to touch, and whose events are somebody else's now.
+
+    Where there are none and no other batch of the work waits, the build is over, and is remembered (`finish`).
+    """
     with closing(open_warehouse(work.warehouse, memory_limit)) as connection:
+        dates = _dates_of_changed_identities(connection, work)
+        if not dates:
+            if len(work.batches) == 1:
+                _finish(connection, work)
+            return [], set()
         files = [_seen(row) for row in connection.execute("from build.seen_file").fetchall()]
     work.dates |= dates
     return in_batches(dates, files, warehouse_resources(), district.zone, EVENTS_AT_ONCE), weeks_of(dates, district)
@@ -225,40 +238,57 @@ def dates_of_changed_identities(work: Work, memory_limit: str = "2GB") -> set[da
     build with those of the last good one.
     """
     with closing(open_warehouse(work.warehouse, memory_limit)) as connection:
-        if work.full_refresh or not table_exists(connection, "build", "identity"):
-            return set()
-        rows = connection.execute(
-            """
-            with changed as (
-                (from intermediate.int_person_identity except from build.identity)
-                union all
-                (from build.identity except from intermediate.int_person_identity)
-            )
-            select distinct on_date
-            from intermediate.int_person_seen_day as seen
-            where (seen.identifier_kind, seen.identifier) in (select (identifier_kind, identifier) from changed)
-                or seen.person_key in (select person_key from changed)
-            """
-        ).fetchall()
-    return {row[0] for row in rows} - work.dates
+        return _dates_of_changed_identities(connection, work)
 
 
 def finish(work: Work, memory_limit: str = "2GB") -> None:
     """Remember what this build has seen. Only after dbt has succeeded."""
     with closing(open_warehouse(work.warehouse, memory_limit)) as connection:
-        connection.execute("begin")
-        connection.execute("create or replace table build.done_file as from build.seen_file")
-        connection.execute("create or replace table build.identity as from intermediate.int_person_identity")
-        connection.execute("create or replace table build.tool_address as from config.tool_address")
-        connection.execute("create or replace table build.is_complete_refresh_due as select false as is_due")
-        connection.execute("delete from build.begun")
-        versions.remember_sources(connection)
-        connection.execute(
-            "create or replace table build.done as select ? as everything, ? as marts, ? as records",
-            [work.signature.everything, work.signature.marts, work.signature.records],
+        _finish(connection, work)
+
+
+def _dates_of_changed_identities(connection: duckdb.DuckDBPyConnection, work: Work) -> set[date]:
+    if work.full_refresh or not table_exists(connection, "build", "identity") or _has_same_identities(connection):
+        return set()
+    rows = connection.execute(
+        """
+        with changed as (
+            (from intermediate.int_person_identity except from build.identity)
+            union all
+            (from build.identity except from intermediate.int_person_identity)
         )
-        connection.execute(f"create or replace table {LAST_BUILD} as select ? as id", [secrets.token_hex(8)])
-        connection.execute("commit")
+        select distinct on_date
+        from intermediate.int_person_seen_day as seen
+        where (seen.identifier_kind, seen.identifier) in (select (identifier_kind, identifier) from changed)
+            or seen.person_key in (select person_key from changed)
+        """
+    ).fetchall()
+    return {row[0] for row in rows} - work.dates
+
+
+def _has_same_identities(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the table's version is that of the copy in build.identity: then there is no need to compare the rows."""
+    if not table_exists(connection, "build", "identity_version"):
+        return False
+    return first_row(connection, f"from build.identity_version intersect ({_IDENTITY_VERSION})") is not None
+
+
+def _finish(connection: duckdb.DuckDBPyConnection, work: Work) -> None:
+    connection.execute("begin")
+    connection.execute("create or replace table build.done_file as from build.seen_file")
+    if not _has_same_identities(connection):
+        connection.execute("create or replace table build.identity as from intermediate.int_person_identity")
+        connection.execute(f"create or replace table build.identity_version as {_IDENTITY_VERSION}")
+    connection.execute("create or replace table build.tool_address as from config.tool_address")
+    connection.execute("create or replace table build.is_complete_refresh_due as select false as is_due")
+    connection.execute("delete from build.begun")
+    versions.remember_sources(connection)
+    connection.execute(
+        "create or replace table build.done as select ? as everything, ? as marts, ? as records",
+        [work.signature.everything, work.signature.marts, work.signature.records],
+    )
+    connection.execute(f"create or replace table {LAST_BUILD} as select ? as id", [secrets.token_hex(8)])
+    connection.execute("commit")
 
 
 def _begin(connection: duckdb.DuckDBPyConnection, dates: set[date], weeks: set[date]) -> None:
@@ -273,10 +303,15 @@ def _touch(
     project: Project,
     district: District,
     files: list[LakeFile],
+    work: Work,
     dates: set[date],
     weeks: set[date],
 ) -> None:
-    for name, column, values in (("touched_date", "on_date", dates), ("touched_week", "week_start_on", weeks)):
+    for name, column, values in (
+        ("touched_date", "on_date", dates),
+        ("touched_summary_date", "on_date", dates & work.summary_dates),
+        ("touched_week", "week_start_on", weeks),
+    ):
         rows = pa.table({column: pa.array(sorted(values), type=pa.date32())})
         replace_table(connection, f"landing.{name}", rows)
     names = pa.array(sorted({file.source for file in files}), type=pa.string())
@@ -321,13 +356,18 @@ def _find_work(
         work.full_refresh = True
         work.dates = dates_of(connection, files, resources, district.zone)
         work.weeks = weeks_of(work.dates, district) | school_weeks(district)
+        work.summary_dates = work.dates
         return work
     before = {row[0]: row for row in connection.execute("from build.done_file").fetchall()}
     changed = _changed(connection, files, [_seen(row) for row in before.values()], project.lake)
     work.changed = {file.name for file in changed}
     work.has_new_settings = done[1] != signature.marts
     work.has_new_records = done[2] != signature.records
-    work.dates = dates_of(connection, changed, resources, district.zone)
+    summaries = [file for file in changed if file.name == SUMMARY]
+    work.summary_dates = dates_of(connection, summaries, resources, district.zone)
+    work.dates = work.summary_dates | dates_of(
+        connection, [file for file in changed if file.name != SUMMARY], resources, district.zone
+    )
     work.dates |= dates_of_voided(connection, changed, files, district.zone)
     work.dates |= dates_after_reports(connection, changed, district.zone)
     named = domains_named(set(connection.execute("from build.tool_address").fetchall()), addresses_of(catalogue))
@@ -339,6 +379,8 @@ def _find_work(
     begun = connection.execute("select kind, on_date from build.begun").fetchall()
     work.is_unfinished = bool(begun)
     work.dates |= {day for kind, day in begun if kind == "date"}
+    if work.is_unfinished:
+        work.summary_dates = work.dates
     work.weeks = weeks_of(work.dates, district) | {day for kind, day in begun if kind == "week"}
     if work.has_new_settings or any(_decides_weeks(file.name) for file in changed):
         work.weeks |= school_weeks(district)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import duckdb
+import orjson
 
 from uptake import __version__
 from uptake.config import District
@@ -112,7 +113,8 @@ def make_candidate(project: Project, district: District, run_id: str) -> Candida
     building = folder / f"{BUILDING_PREFIX}{snapshot_id}"
     building.mkdir(mode=0o700)
     tagged = _tagged_tables(project.state_dir / "dbt" / district.id / "target" / MANIFEST, district.id)
-    copied = _copy(project.warehouse(district.id), building, tagged, district.id, _earlier(folder))
+    earlier = _earlier(folder)
+    copied = _copy(project.warehouse(district.id), building, tagged, district.id, earlier, _cleared(earlier))
     manifest = {
         "id": snapshot_id,
         "district": district.id,
@@ -132,6 +134,7 @@ def make_candidate(project: Project, district: District, run_id: str) -> Candida
         "files": {audience: describe_file(building / f"{audience}.duckdb") for audience in AUDIENCES}
         | {PARTITIONS: describe_file(building / PARTITIONS)},
         "refused": copied.refused,
+        "persons": copied.persons,
         "landed_through": copied.landed_through,
         "build": copied.build,
     }
@@ -172,10 +175,30 @@ def _earlier(folder: Path) -> list[Path]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Cleared:
+    """Leaders' tables, by digest, in which no person was found; `persons` says who was looked for, and how."""
+
+    persons: str
+    digests: Mapping[str, str]
+
+    def has(self, persons: str, table: str, digest: str) -> bool:
+        return persons == self.persons and self.digests.get(table) == digest
+
+
+def _cleared(earlier: Sequence[Path]) -> _Cleared:
+    """By the newest of the earlier snapshots."""
+    if not earlier:
+        return _Cleared("", {})
+    manifest = orjson.loads((earlier[0] / MANIFEST).read_bytes())
+    return _Cleared(manifest.get("persons", ""), manifest["digests"]["leaders"])
+
+
+@dataclass(frozen=True, slots=True)
 class _Copied:
     rows: dict[str, int]
     digests: dict[Audience, dict[str, str]]  # of each table's columns and rows, whatever the order of the rows
     refused: dict[str, list[str]]
+    persons: str
     complete_through: date | None
     landed_through: int  # of the ledger's files, the newest that the last good build had seen
     build: str | None  # which build it was
@@ -192,7 +215,7 @@ class _Tagged:
 
 def _tagged_tables(path: Path, district_id: str) -> list[_Tagged]:
     try:
-        nodes: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["nodes"]
+        nodes: Mapping[str, Any] = orjson.loads(path.read_bytes())["nodes"]
     except FileNotFoundError as error:
         raise _nothing_built(district_id) from error
     tagged = []
@@ -218,11 +241,19 @@ def _tagged_tables(path: Path, district_id: str) -> list[_Tagged]:
     return sorted(tagged, key=lambda table: table.name)
 
 
-def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str, earlier: Sequence[Path]) -> _Copied:
+def _copy(
+    warehouse: Path,
+    target: Path,
+    tagged: list[_Tagged],
+    district_id: str,
+    earlier: Sequence[Path],
+    cleared: _Cleared,
+) -> _Copied:
     rows: dict[str, int] = {}
     digests: dict[Audience, dict[str, str]] = {audience: {} for audience in AUDIENCES}
     refused: dict[str, list[str]] = {}
     complete: list[date] = []
+    persons = ""
     with _attached(warehouse, target, district_id) as connection:
         connection.execute("CREATE TEMP TABLE person (key VARCHAR)")
         partitions = PartitionWriter(connection, target, earlier, _versions(connection, warehouse))
@@ -238,9 +269,6 @@ def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str
                     district=district_id,
                 ) from error
             columns = {name: kind for name, kind, *_ in described}
-            if table.audience == "leaders" and (personal := _personal(connection, source, columns)):
-                refused[table.name] = personal
-                continue
             keys = [key for key in READING_ORDER if key in columns]
             order = f"ORDER BY {', '.join(keys)}" if keys else ""
             copy = f'"{_alias(table.audience)}"."{table.name}"'
@@ -248,9 +276,16 @@ def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str
                 rows[table.name] = partitions.add(table.name, source, order, copy)
                 digests[table.audience][table.name] = _digest(columns, partitions.written[table.name])
                 continue
+            count, *content = content_of(connection, source)
+            digest = _digest(columns, [count, *content])
+            if table.audience == "leaders":
+                persons = persons or _persons(connection)
+                is_cleared = cleared.has(persons, table.name, digest)
+                if not is_cleared and (personal := _personal(connection, source, columns)):
+                    refused[table.name] = personal
+                    continue
             connection.execute(f"CREATE TABLE {copy} AS SELECT * FROM {source} {order}")
-            rows[table.name], *content = content_of(connection, copy)
-            digests[table.audience][table.name] = _digest(columns, [rows[table.name], *content])
+            rows[table.name], digests[table.audience][table.name] = count, digest
             if table.audience == "restricted" and table.name.startswith("dim_"):
                 for column in (column for column in columns if PERSON_COLUMN.search(column)):
                     connection.execute(f'INSERT INTO person SELECT DISTINCT "{column}"::VARCHAR FROM {copy}')
@@ -265,7 +300,8 @@ def _copy(warehouse: Path, target: Path, tagged: list[_Tagged], district_id: str
         file = target / f"{audience}.duckdb"
         file.chmod(0o600)
         durable.sync(file)
-    return _Copied(dict(sorted(rows.items())), digests, refused, max(complete, default=None), landed_through, build)
+    through = max(complete, default=None)
+    return _Copied(dict(sorted(rows.items())), digests, refused, persons, through, landed_through, build)
 
 
 def _digest(columns: Mapping[str, str], content: Any) -> str:
@@ -279,6 +315,11 @@ def _versions(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> dict[da
     except duckdb.CatalogException:
         return {}
     return dict(found)
+
+
+def _persons(connection: duckdb.DuckDBPyConnection) -> str:
+    """A digest of who is looked for in leaders' tables, and how."""
+    return _digest({}, [PERSON_COLUMN.pattern, PSEUDONYM, content_of(connection, "person")])
 
 
 def _personal(connection: duckdb.DuckDBPyConnection, source: str, columns: Mapping[str, str]) -> list[str]:

@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", incremental_strategy="replace_dates") }}
+{{ config(materialized="incremental", incremental_strategy="replace_summary_dates") }}
 -- Use at the grain that an aggregate-only source gives it. Never mixed with fct_student_tool_day.
 select
   district_id,
@@ -8,4 +8,4 @@ select
   engagement_index,
   source as usage_source
 from {{ ref("stg_learnplatform__engagement") }}
-where {{ is_touched_date() }}
+where {{ is_touched_summary_date() }}
