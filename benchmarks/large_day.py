@@ -1,11 +1,12 @@
 """A school day of 300,000 students in three districts, 60 million filter events: landed -> published.
 
-    python -m benchmarks.large_day [--students 100000] [--districts 3] [--per-student 200] [--keep DIR]
+    python -m benchmarks.large_day [--students 100000] [--districts 3] [--at-once 2] [--per-student 200] [--keep DIR]
 
 Rosters come over OneRoster from simulated districts, contracts from their drop folder, the day's events through
-the same door as any source's. An empty year is built first, so that the day is an ordinary increment. Then, for each
-district in turn, build, check and publish are timed, and one hand-written DuckDB query makes the same fact from the
-same files.
+the same door as any source's. Each district is published once before, so that the day is an ordinary increment. One
+district more than asked for is built by itself, beside one hand-written DuckDB query that makes the same fact from the
+same files. The others are then brought to a published snapshot as the scheduler does it, each by a process of its own
+(`pipeline.update`), some at once; the clock runs from the first one's start to the last one's end.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -43,7 +45,12 @@ ACTIVITY = RESOURCES["activity"]
 AFTER = datetime(2026, 4, 18, 15, 0, tzinfo=UTC)  # the Saturday: the day's week is over, and its marts are made too
 DAY = date(2026, 4, 17)
 ROSTER = ("orgs", "academicSessions", "courses", "classes", "users", "enrollments", "demographics")
-STAGES = ("build", "check", "publish")
+UPDATE = """
+import sys
+from uptake import pipeline
+from uptake.project import Project
+pipeline.update(Project.load(), sys.argv[1])
+"""
 
 
 class Delivered(Umbrella):
@@ -61,7 +68,8 @@ def main() -> None:
     parser.add_argument("--students", type=int, default=100_000, help="of each district")
     parser.add_argument("--districts", type=int, default=3)
     parser.add_argument("--per-student", type=int, default=200, help="events of the day")
-    parser.add_argument("--memory", default="2GB", help="what DuckDB may use; beyond it, it spills")
+    parser.add_argument("--at-once", type=int, default=2, help="districts that are updated side by side")
+    parser.add_argument("--memory", default="2GB", help="what DuckDB may use for all of them; beyond it, it spills")
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it")
     options = parser.parse_args()
     root = options.keep or Path(tempfile.mkdtemp(prefix="uptake-large-day-"))
@@ -77,42 +85,40 @@ def main() -> None:
 def run(root: Path, options: argparse.Namespace) -> list[Line]:
     with running_sandbox(state=root / "sandbox", students=options.students, now=AFTER) as sandbox:
         os.environ |= sandbox.environment | {"UPTAKE_MEMORY_LIMIT": options.memory}
-        project = project_of(sandbox, root, options.districts)
+        project = project_of(sandbox, root, options.districts + 1)
         os.environ["UPTAKE_CONFIG"] = str(root / "uptake.yaml")
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        seconds: dict[str, float] = {}
-        by_hand = 0.0
-        peak, cpu = 0, 0.0
         for district in project.config.districts:
             pipeline.pull(project, district.id, "sis", resources=ROSTER)
             pipeline.pull(project, district.id, "registers")
-            timed("build", district)
+            updated(district)
             pieces = dict(LargeDay(sandbox.district, DAY, per_student=options.per_student).pieces())
             started = time.perf_counter()
             events = land_pieces(project, district, pieces, now=AFTER)
             say(f"{district.id}: {events:,} events landed in {time.perf_counter() - started:.1f} s")
-            del pieces
-            for stage in STAGES:
-                took = timed(stage, district)
-                seconds[stage] = seconds.get(stage, 0.0) + took.seconds
-                cpu += took.cpu
-                peak = max(peak, took.peak)
-                say(
-                    f"{district.id}: {stage} {took.seconds:.1f} s, {took.cpu:.1f} s of CPU, {took.peak / 2**20:.2f} GiB"
-                )
-            query = hand_written(project, district)
-            by_hand += query
-            say(f"{district.id}: the same fact by one query {query:.1f} s")
-    whole = sum(seconds.values())
-    stages = ", ".join(f"{stage} {took:.0f}" for stage, took in seconds.items())
+        alone, *others = project.config.districts
+        build = timed("build", alone)
+        query = hand_written(project, alone)
+        say(f"{alone.id}: the same fact by one query {query:.1f} s")
+        os.environ["UPTAKE_MEMORY_LIMIT"] = f"{megabytes(options.memory) // options.at_once}MB"
+        started = time.perf_counter()
+        with ThreadPoolExecutor(options.at_once) as pool:
+            updates = list(pool.map(updated, others))
+        whole = time.perf_counter() - started
     events = options.students * options.districts * options.per_student
+    cpu = sum(update.cpu for update in updates)
+    peak = max(build.peak, sum(sorted(update.peak for update in updates)[-options.at_once :]))
     return [
-        Line(f"{events / 1e6:.0f} M events, published ({stages}; CPU {cpu:.0f})", f"{whole:.0f} s", "120 s", None,
-             "at most 120 s", whole <= 120),
-        Line("of that, the build against one query for the same fact", f"{seconds['build']:.0f} s", f"{by_hand:.0f} s",
-             seconds["build"] / by_hand, "at most 1.5", seconds["build"] / by_hand <= 1.5),
-        Line("largest process", f"{peak / 2**20:.2f} GiB", "4 GiB", None, "at most 4", peak <= 4 * 2**20),
+        Line(f"{events / 1e6:.0f} M events of {options.districts} districts, {options.at_once} at once, to published "
+             f"(CPU {cpu:.0f} s)", f"{whole:.0f} s", "120 s", None, "at most 120 s", whole <= 120),
+        Line("one district's build, by itself, against one query for the same fact", f"{build.seconds:.0f} s",
+             f"{query:.0f} s", build.seconds / query, "at most 1.5", build.seconds / query <= 1.5),
+        Line("largest processes, together", f"{peak / 2**20:.2f} GiB", "4 GiB", None, "at most 4", peak <= 4 * 2**20),
     ]  # fmt: skip
+
+
+def megabytes(limit: str) -> int:
+    return int(limit.upper().removesuffix("GB")) * 1000 if limit.upper().endswith("GB") else int(limit[:-2])
 
 
 def say(words: str) -> None:
@@ -130,10 +136,10 @@ def project_of(sandbox: RunningSandbox, root: Path, districts: int) -> Project:
 
 
 # A process of its own between: a child's peak begins with that of the process that started it.
-STAGE = """
+TIMED = """
 import json, os, subprocess, sys, time
 started = time.perf_counter()
-process = subprocess.Popen([sys.executable, "-c", "from uptake.cli import main; main()", *sys.argv[1:]], stdout=2)
+process = subprocess.Popen([sys.executable, "-c", *sys.argv[1:]], stdout=2)
 _, status, usage = os.wait4(process.pid, 0)
 cpu = usage.ru_utime + usage.ru_stime
 print(json.dumps([os.waitstatus_to_exitcode(status), time.perf_counter() - started, usage.ru_maxrss, cpu]))
@@ -150,12 +156,23 @@ class Timed(NamedTuple):
 
 
 def timed(stage: str, district: District) -> Timed:
-    """What one command took, with what it starts."""
-    command = [sys.executable, "-c", STAGE, stage, "--district", district.id]
-    code, *took = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-    if code:
-        raise SystemExit(f"{stage} of {district.id} failed")
-    return Timed(*took)
+    """One command of `uptake`, with what it starts."""
+    return _timed(stage, district, "from uptake.cli import main; main()", stage, "--district")
+
+
+def updated(district: District) -> Timed:
+    """Build, check and publication as the scheduler makes them."""
+    return _timed("update", district, UPDATE)
+
+
+def _timed(what: str, district: District, *command: str) -> Timed:
+    asked = [sys.executable, "-c", TIMED, *command, district.id]
+    failed, *took = json.loads(subprocess.run(asked, stdout=subprocess.PIPE, check=True).stdout)
+    if failed:
+        raise SystemExit(f"{what} of {district.id} failed")
+    timed = Timed(*took)
+    say(f"{district.id}: {what} {timed.seconds:.1f} s, {timed.cpu:.1f} s of CPU, {timed.peak / 2**20:.2f} GiB")
+    return timed
 
 
 def land_pieces(project: Project, district: District, pieces: dict[str, pa.Table], *, now: datetime) -> int:

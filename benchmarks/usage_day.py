@@ -45,7 +45,7 @@ FACT = (
     "int_usage_address",
     "int_usage_person",
     "int_usage_event",
-    "int_usage_person_day",
+    "int_usage_lane_day",
     "fct_student_tool_day",
 )
 

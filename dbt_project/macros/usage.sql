@@ -64,9 +64,24 @@
   ({{ lane }} // 10) % 10 = {{ minutes_methods().index(minutes_method) + 1 }}
 {%- endmacro %}
 
-{#- A place, its source (of at most 999) and the side of the school bell in one number. -#}
+{#-
+  A place, its source (of at most 999) and the side of the school bell in one number. Places of hosts are negative numbers: all are
+  moved above 0, since engines differ in how they divide the others. The three macros after it read it back.
+-#}
 {% macro spot(place_no, source_no, is_in_school) -%}
-  (cast({{ place_no }} as bigint) * 1000 + {{ source_no }}) * 2 + case when {{ is_in_school }} then 1 else 0 end
+  ((cast({{ place_no }} as bigint) + 1000000000) * 1000 + {{ source_no }}) * 2 + case when {{ is_in_school }} then 1 else 0 end
+{%- endmacro %}
+
+{% macro place_no_of_spot(spot) -%}
+  {{ spot }} // 2000 - 1000000000
+{%- endmacro %}
+
+{% macro source_no_of_spot(spot) -%}
+  ({{ spot }} // 2) % 1000
+{%- endmacro %}
+
+{% macro is_in_school_of_spot(spot) -%}
+  {{ spot }} % 2 = 1
 {%- endmacro %}
 
 {% macro person_no_of_lane(lane) -%}

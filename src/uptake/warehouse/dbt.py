@@ -40,7 +40,7 @@ LOOKUPS = (
     "int_local_quarter",
     "int_usage_address",
     "int_usage_person",
-    "int_usage_person_day",
+    "int_usage_lane_day",
     "int_tool_report",
     "int_tool_reported_day",
 )
