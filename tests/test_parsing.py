@@ -83,7 +83,7 @@ def one(value: dict[str, Any]) -> Any:
 
 
 @given(st.lists(st.dictionaries(st.sampled_from([*GOOD, "stranger"]), json_values) | json_values, max_size=8))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_every_row_is_a_typed_row_or_a_reject(rows: list[Any]) -> None:
     batch = parse_records(WIDE, rows)
     assert batch.pulled == len(rows)
@@ -97,7 +97,7 @@ def test_every_row_is_a_typed_row_or_a_reject(rows: list[Any]) -> None:
 
 
 @given(json_values, st.sampled_from([field.name for field in WIDE.fields]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_bad_value_costs_its_own_row_only(value: Any, name: str) -> None:
     path = {"org": "org", "terms": "terms"}.get(name, name)
     rows = [GOOD, {**GOOD, path: value}, {**GOOD, "id": "c"}]

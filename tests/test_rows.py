@@ -71,7 +71,7 @@ def body_of(rows: Any) -> bytes:
 
 
 @given(pages(), pages())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_columns_and_objects_make_the_same_batch(first: list[Any], second: list[Any]) -> None:
     read = RowReader("rows")
     for rows in (first, second, first):
@@ -87,7 +87,7 @@ def test_columns_and_objects_make_the_same_batch(first: list[Any], second: list[
 
 
 @given(pages(), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_damaged_body_is_malformed_to_both_readers(rows: list[Any], data: st.DataObject) -> None:
     read, body = RowReader("rows"), body_of(rows)
     read(body)

@@ -238,7 +238,7 @@ def test_rejected_rows_fit_once_the_mapping_is_mended(tmp_path: Path) -> None:
         st.sampled_from(["", ".5", ".123456", ".1234567", ".123456789", ".", ",5", " "]),
     )
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_time_in_utc_is_the_same_whatever_its_neighbours_are(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:
