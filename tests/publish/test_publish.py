@@ -114,6 +114,11 @@ def test_what_was_cleared_is_not_searched_again(
     candidate_of(project)
     assert searched == ['"maple"."marts"."mart_value"']
     searched.clear()
+    (project.published("maple") / candidate_of(project).path.name / "manifest.json").unlink()
+    searched.clear()
+    candidate_of(project)
+    assert len(searched) > 3, "nobody knows what was cleared"
+    searched.clear()
     monkeypatch.setattr(snapshot, "PSEUDONYM", "[0-9a-f]{31}")
     candidate_of(project)
     assert len(searched) > 3, "what is looked for is another thing"

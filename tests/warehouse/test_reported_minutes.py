@@ -232,7 +232,7 @@ def expected(requests: list[Event], events: list[Event]) -> dict[Key, tuple[str,
     return found | {key: ("tool_reported", minutes) for key, minutes in reported(events).items()}
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=deliveries())
 def test_order_batches_and_repeats_do_not_matter(
     tmp_path_factory: pytest.TempPathFactory,

@@ -99,30 +99,21 @@ lane_day as (
   from session
   group by lane, spot
 
-),
-
-numbered as (
-
-  select
-    *,
-    {{ source_no_of_spot("spot") }} as source_no
-  from lane_day
-
 )
 
 select
-  {{ date_of_lane("numbered.lane") }} as on_date,
+  {{ date_of_lane("lane_day.lane") }} as on_date,
   source_number.source,
-  {{ method_of_lane("numbered.lane") }} as minutes_method,
-  {{ exclusion_of_lane("numbered.lane") }} as exclusion_reason,
-  {{ is_in_school_of_spot("numbered.spot") }} as is_in_school,
-  {{ person_no_of_lane("numbered.lane") }} as person_no,
-  {{ place_no_of_spot("numbered.spot") }} as place_no,
-  cast(numbered.active_micros as bigint) as active_micros,
+  {{ method_of_lane("lane_day.lane") }} as minutes_method,
+  {{ exclusion_of_lane("lane_day.lane") }} as exclusion_reason,
+  {{ is_in_school_of_spot("lane_day.spot") }} as is_in_school,
+  {{ person_no_of_lane("lane_day.lane") }} as person_no,
+  {{ place_no_of_spot("lane_day.spot") }} as place_no,
+  cast(lane_day.active_micros as bigint) as active_micros,
   {%- for minutes in published_idle_gaps() %}
-  cast(numbered.micros_gap_{{ minutes }} as bigint) as micros_gap_{{ minutes }},
+  cast(lane_day.micros_gap_{{ minutes }} as bigint) as micros_gap_{{ minutes }},
   {%- endfor %}
-  cast(numbered.sessions as bigint) as sessions,
-  cast(numbered.events as bigint) as events
-from numbered
-inner join source_number on source_number.source_no = numbered.source_no
+  cast(lane_day.sessions as bigint) as sessions,
+  cast(lane_day.events as bigint) as events
+from lane_day
+inner join source_number on source_number.source_no = {{ source_no_of_spot("lane_day.spot") }}

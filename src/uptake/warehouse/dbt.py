@@ -133,21 +133,17 @@ def build_warehouse(
                 full_refresh=work.full_refresh,
                 progress=progress,
             )
-            late, late_weeks = preparation.late_batches(project, district, work, memory)
-            weeks = late_weeks | (work.weeks if len(work.batches) > 1 else set())
-            more = work.batches[1:] + late
-            for number, dates in enumerate(more, start=1):
-                is_last = number == len(more)
-                preparation.touch(project, district, work, dates, weeks if is_last else set(), memory)
-                select = DATES_AND_ALL_THAT_READS_THEM if is_last else DATES_ONLY
+            passes = preparation.remaining_passes(project, district, work, memory)
+            for number, (dates, weeks) in enumerate(passes, start=1):
+                preparation.touch(project, district, work, dates, weeks, memory)
                 _run(
                     *(project, district, summary, lock),
-                    select=select,
+                    select=DATES_AND_ALL_THAT_READS_THEM if number == len(passes) else DATES_ONLY,
                     with_views=False,
                     full_refresh=False,
                     progress=progress,
                 )
-            if more:
+            if passes:
                 preparation.finish(work, memory)
         summary.touched_dates = len(work.dates)
     summary.seconds = time.monotonic() - started

@@ -213,22 +213,24 @@ def touch(
         connection.execute("commit")
 
 
-def late_batches(
+def remaining_passes(
     project: Project, district: District, work: Work, memory_limit: str = "2GB"
-) -> tuple[list[set[date]], set[date]]:
-    """Batches and weeks of dates that this build had not meant to touch, and whose events are somebody else's now.
+) -> list[tuple[set[date], set[date]]]:
+    """(dates, weeks) of the passes of dbt after the first: the other batches of the work, and dates that it had not
+    meant to touch and whose events are somebody else's now. The weeks come with the last.
 
-    Where there are none and no other batch of the work waits, the build is over, and is remembered (`finish`).
+    Where there are none the build is over, and is remembered (`finish`).
     """
+    batches, weeks = work.batches[1:], work.weeks if len(work.batches) > 1 else set()
     with closing(open_warehouse(work.warehouse, memory_limit)) as connection:
-        dates = _dates_of_changed_identities(connection, work)
-        if not dates:
-            if len(work.batches) == 1:
-                _finish(connection, work)
-            return [], set()
-        files = [_seen(row) for row in connection.execute("from build.seen_file").fetchall()]
-    work.dates |= dates
-    return in_batches(dates, files, warehouse_resources(), district.zone, EVENTS_AT_ONCE), weeks_of(dates, district)
+        if late := _dates_of_changed_identities(connection, work):
+            files = [_seen(row) for row in connection.execute("from build.seen_file").fetchall()]
+            batches += in_batches(late, files, warehouse_resources(), district.zone, EVENTS_AT_ONCE)
+            weeks = weeks | weeks_of(late, district)
+            work.dates |= late
+        if not batches:
+            _finish(connection, work)
+    return [(dates, weeks if dates is batches[-1] else set()) for dates in batches]
 
 
 def dates_of_changed_identities(work: Work, memory_limit: str = "2GB") -> set[date]:
@@ -356,7 +358,7 @@ def _find_work(
         work.full_refresh = True
         work.dates = dates_of(connection, files, resources, district.zone)
         work.weeks = weeks_of(work.dates, district) | school_weeks(district)
-        work.summary_dates = work.dates
+        work.summary_dates = set(work.dates)
         return work
     before = {row[0]: row for row in connection.execute("from build.done_file").fetchall()}
     changed = _changed(connection, files, [_seen(row) for row in before.values()], project.lake)
@@ -380,7 +382,7 @@ def _find_work(
     work.is_unfinished = bool(begun)
     work.dates |= {day for kind, day in begun if kind == "date"}
     if work.is_unfinished:
-        work.summary_dates = work.dates
+        work.summary_dates = set(work.dates)
     work.weeks = weeks_of(work.dates, district) | {day for kind, day in begun if kind == "week"}
     if work.has_new_settings or any(_decides_weeks(file.name) for file in changed):
         work.weeks |= school_weeks(district)

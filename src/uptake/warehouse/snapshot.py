@@ -14,7 +14,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -186,11 +186,11 @@ class _Cleared:
 
 
 def _cleared(earlier: Sequence[Path]) -> _Cleared:
-    """By the newest of the earlier snapshots."""
-    if not earlier:
-        return _Cleared("", {})
-    manifest = orjson.loads((earlier[0] / MANIFEST).read_bytes())
-    return _Cleared(manifest.get("persons", ""), manifest["digests"]["leaders"])
+    """By the newest of the earlier snapshots; nothing where it does not say who was looked for."""
+    with suppress(IndexError, FileNotFoundError, KeyError):
+        manifest = orjson.loads((earlier[0] / MANIFEST).read_bytes())
+        return _Cleared(manifest["persons"], manifest["digests"]["leaders"])
+    return _Cleared("", {})
 
 
 @dataclass(frozen=True, slots=True)
