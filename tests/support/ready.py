@@ -6,12 +6,11 @@ that kill a build or a run start the real commands themselves; those that kill a
 (`forked`).
 
 dbt's parse of the project depends on where the warehouse lies, as every setting of a profile could be read by a model.
-None reads that, so that here the parse of one district serves all of the same name.
+None reads that, so that here the parse of one district, and its manifest, serve all of the same name.
 """
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import shutil
@@ -19,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -28,8 +29,8 @@ from typing import IO, Any
 import pytest
 
 EXECUTABLE = sys.executable  # a test that names another means the real start
-IMPORTED = ["dbt.cli.main", "dbt_schemas", "uptake.pipeline", "uptake.quality.worker"]
-PARSED = "partial_parse.msgpack"
+IMPORTED = ["warm_dbt", "uptake.pipeline", "uptake.quality.worker", "uptake.warehouse.dbt_process"]
+PARSED = ("partial_parse.msgpack", "manifest.json", "manifest.of")  # the last says that all are there
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(IMPORTED)
@@ -43,7 +44,7 @@ def use(patch: pytest.MonkeyPatch, parses: Path) -> None:
     def run(command: Sequence[Any], *, env: Mapping[str, str], stdout: IO[bytes], **others: Any) -> Any:
         if command[0] != EXECUTABLE:
             return subprocess.run(command, env=env, stdout=stdout, **others)
-        arguments = [str(part) for part in command[command.index("-c") + 2 :]]
+        arguments = [str(part) for part in command[command.index("-m") + 2 :]]
         process = _context.Process(target=_dbt, args=(arguments, dict(env), stdout.name, parses))
         process.start()
         process.join()
@@ -52,6 +53,9 @@ def use(patch: pytest.MonkeyPatch, parses: Path) -> None:
     def start(command: Sequence[Any], **others: Any) -> Any:
         return _Worker(command, **others) if command[0] == EXECUTABLE else subprocess.Popen(command, **others)
 
+    with pytest.MonkeyPatch.context() as begun:
+        begun.setenv("PYTHONPATH", str(Path(__file__).parent))  # it imports before it is told of our sys.path
+        forkserver.ensure_running()
     patch.setattr(uptake.warehouse.dbt, "subprocess", SimpleNamespace(run=run, **_constants()))
     patch.setattr(uptake.quality.run, "subprocess", SimpleNamespace(Popen=start, **_constants()))
 
@@ -78,29 +82,30 @@ def _constants() -> dict[str, Any]:
 
 
 def _dbt(arguments: list[str], environment: dict[str, str], log: str, parses: Path) -> None:
-    gc.disable()  # as the product's command does
     os.environ.clear()
     os.environ.update(environment)
     with Path(log).open("wb") as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
     from dbt.adapters.duckdb import DuckDBCredentials
-    from dbt.cli.main import cli
+
+    from uptake.warehouse import dbt_process
 
     keys = DuckDBCredentials._connection_keys
     DuckDBCredentials._connection_keys = lambda self: tuple(key for key in keys(self) if key != "path")
     target = Path(arguments[arguments.index("--target-path") + 1])
-    shared = parses / f"{Path(environment['UPTAKE_WAREHOUSE']).stem}.{PARSED}"
-    if shared.exists() and not (target / PARSED).exists():
-        shutil.copyfile(shared, target / PARSED)
-    try:
-        cli(arguments)
-    finally:
-        if (target / PARSED).exists() and not shared.exists():
-            with tempfile.NamedTemporaryFile(dir=parses, delete=False) as draft:
-                draft.write((target / PARSED).read_bytes())
-            Path(draft.name).replace(shared)
-        sys.stdout.flush()
+    shared = parses / Path(environment["UPTAKE_WAREHOUSE"]).stem
+    if shared.exists() and not (target / PARSED[-1]).exists():
+        shutil.copytree(shared, target, dirs_exist_ok=True)
+    code = dbt_process.main(arguments)
+    if (target / PARSED[-1]).exists() and not shared.exists():
+        draft = Path(tempfile.mkdtemp(dir=parses))
+        for name in PARSED:
+            shutil.copyfile(target / name, draft / name)
+        with suppress(OSError):  # another was first
+            draft.rename(shared)
+    sys.stdout.flush()
+    sys.exit(code)
 
 
 class _Worker:

@@ -14,7 +14,8 @@ from lake import DISTRICT, Lake, request
 
 from uptake import clock
 from uptake.warehouse import dbt
-from uptake.warehouse.dbt import BuildSummary, build_warehouse, dbt_project_dir, run_dbt, target_dir
+from uptake.warehouse.dbt import BuildSummary, build_warehouse, run_dbt, target_dir
+from uptake.warehouse.dbt_project import dbt_project_dir
 from uptake.warehouse.engine import content_of
 
 

@@ -6,7 +6,6 @@ dbt is a subprocess because DuckDB's file lock then ends with it, however it end
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -18,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -26,9 +24,9 @@ from uptake.config import District
 from uptake.errors import PermanentError, TransientError
 from uptake.project import Project
 from uptake.warehouse import prepare as preparation
+from uptake.warehouse.dbt_project import DECIDING, dbt_project_dir, project_digest
 from uptake.warehouse.prepare import Work
 
-PROJECT_VARIABLE = "UPTAKE_DBT_PROJECT"
 MEMORY_VARIABLE = "UPTAKE_MEMORY_LIMIT"
 DEFAULT_MEMORY = "2GB"
 LOCK_WAIT_SECONDS = 600.0
@@ -58,9 +56,6 @@ DATES_AND_ALL_THAT_READS_THEM = (
 )
 
 
-# Without garbage collection, which walks through the whole manifest again and again: a fifth of dbt's seconds. A build
-# of every model holds 60 MB more for it, until it ends.
-_PROGRAM = "import gc; gc.disable(); from dbt.cli.main import cli; cli()"
 WATCH_SECONDS = 0.25
 # `12 of 99 START sql table model marts.dim_tool ... [RUN]`, and the same with how it ended.
 _NODE = re.compile(r"^\S+ +(\d+) of (\d+) (\w+) (?:.* )?([^\s.]\S*) +\.*\s*\[")
@@ -118,7 +113,11 @@ def build_warehouse(
     summary = BuildSummary()
     with _alone(project, district) as lock:
         work = preparation.prepare(
-            project, district, models_signature=_models_signature(), full_refresh=full_refresh, memory_limit=memory
+            project,
+            district,
+            models_signature=project_digest(dbt_project_dir(), DECIDING),
+            full_refresh=full_refresh,
+            memory_limit=memory,
         )
         if work.is_nothing:
             summary.nothing_new = True
@@ -150,21 +149,6 @@ def build_warehouse(
     return summary
 
 
-@cache
-def dbt_project_dir() -> Path:
-    """$UPTAKE_DBT_PROJECT, else dbt_project beside the source tree, else in the working folder."""
-    named = os.environ.get(PROJECT_VARIABLE)
-    places = (
-        [Path(named)] if named else [Path(__file__).resolve().parents[3] / "dbt_project", Path.cwd() / "dbt_project"]
-    )
-    for place in places:
-        if (place / "dbt_project.yml").exists():
-            return place.resolve()
-    raise PermanentError(
-        "the dbt project is not where it was looked for", remedy=f"set {PROJECT_VARIABLE} to the folder dbt_project."
-    )
-
-
 def target_dir(project: Project, district_id: str) -> Path:
     """dbt's manifest, partial parse and run results of a district."""
     return project.state_dir / "dbt" / district_id / "target"
@@ -192,14 +176,9 @@ def run_dbt(
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
     command = [
-        *(
-            sys.executable,
-            "-c",
-            _PROGRAM,
-            "--no-use-colors",
-            # A debug log is a tenth of its time. What it says on its output is kept, and the SQL is in target/compiled.
-            *("--log-level-file", "none"),
-        ),
+        *(sys.executable, "-m", "uptake.warehouse.dbt_process"),
+        # A debug log is a tenth of its time. What it says on its output is kept, and the SQL is in target/compiled.
+        *("--no-use-colors", "--log-level-file", "none"),
         *arguments,
         *("--project-dir", str(dbt_project_dir()), "--target-path", str(target)),
     ]
@@ -333,16 +312,6 @@ def _selection(work: Work) -> list[str]:
     if work.is_everything:
         return []
     return [f"source:{name}+" for name in sorted(work.sources)]
-
-
-def _models_signature() -> str:
-    """A hash of everything in the dbt project that decides what a build makes."""
-    root = dbt_project_dir()
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*")):
-        if path.suffix in (".sql", ".csv") or path.name in ("dbt_project.yml", "profiles.yml"):
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 @contextmanager
