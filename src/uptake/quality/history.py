@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, delete, func, insert, select
 
 from uptake.operations.models import CheckResult
 from uptake.operations.session import reading, writing
@@ -23,25 +23,27 @@ def record(operations: Engine, *, district: str, snapshot_id: str, run_id: str, 
                 CheckResult.district == district, CheckResult.snapshot_id == snapshot_id, CheckResult.run_id == run_id
             )
         )
-        session.add_all(
-            CheckResult(
-                run_id=run_id,
-                district=district,
-                snapshot_id=snapshot_id,
-                suite=result.area,
-                check_id=result.check_id,
-                table_name=result.table,
-                column_name=result.column,
-                severity=result.severity,
-                is_success=result.is_success,
-                observed=result.observed,
-                unexpected_rows=result.unexpected_rows,
-                description=result.description,
-                remedy=result.remedy,
-                checked_at=result.checked_at,
-            )
+        rows = [
+            {
+                "run_id": run_id,
+                "district": district,
+                "snapshot_id": snapshot_id,
+                "suite": result.area,
+                "check_id": result.check_id,
+                "table_name": result.table,
+                "column_name": result.column,
+                "severity": result.severity,
+                "is_success": result.is_success,
+                "observed": result.observed,
+                "unexpected_rows": result.unexpected_rows,
+                "description": result.description,
+                "remedy": result.remedy,
+                "checked_at": result.checked_at,
+            }
             for result in results
-        )
+        ]
+        if rows:
+            session.execute(insert(CheckResult), rows)
 
 
 def recent_runs(operations: Engine, district: str, *, limit: int) -> list[Run]:

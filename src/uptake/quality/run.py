@@ -7,21 +7,24 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+import duckdb
+
 from uptake.config import District
 from uptake.errors import PermanentError
 from uptake.project import Project
 from uptake.quality import history, pages, summary
-from uptake.quality.suite import Columns, Facts, Result, from_plain
+from uptake.quality.suite import Facts, Result, from_plain
 from uptake.quality.summary import CheckSummary, FailedCheck
 from uptake.warehouse import durable
 from uptake.warehouse.dbt import Steps
+from uptake.warehouse.engine import quoted
 from uptake.warehouse.snapshot import AUDIENCES, Audience, Candidate
 
 EXPECTATIONS_VARIABLE = "UPTAKE_EXPECTATIONS"
@@ -178,16 +181,15 @@ def expectations_dir() -> Path:
 
 def facts_of(district: District, candidate: Candidate) -> Facts:
     """What suites may know of the candidate: read from its files, never from its rows."""
-    tables: dict[Audience, Mapping[str, Columns]] = {}
-    for audience in AUDIENCES:
-        found: dict[str, dict[str, str]] = {}
-        with candidate.open(audience) as connection:
-            for table, column, kind in connection.execute(
-                "SELECT table_name, column_name, data_type FROM duckdb_columns() "
-                "WHERE NOT internal ORDER BY table_name, column_index"
-            ).fetchall():
-                found.setdefault(table, {})[column] = kind
-        tables[audience] = found
+    tables: dict[Audience, dict[str, dict[str, str]]] = {audience: {} for audience in AUDIENCES}
+    with duckdb.connect() as connection:
+        for audience in AUDIENCES:
+            connection.execute(f"ATTACH {quoted(str(candidate.file(audience)))} AS {audience} (READ_ONLY)")
+        for audience, table, column, kind in connection.execute(
+            "SELECT database_name, table_name, column_name, data_type FROM duckdb_columns() "
+            "WHERE NOT internal ORDER BY database_name, table_name, column_index"
+        ).fetchall():
+            tables[audience].setdefault(table, {})[column] = kind
     return Facts(
         district=district.id,
         sources=tuple(source.name for source in district.sources),
