@@ -6,9 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from ready import forked
+
+from uptake.warehouse import dbt_project
 
 FILES = {
     "dbt_project.yml": "name: small\nprofile: small\nmodel-paths: [models]\n",
@@ -31,17 +35,15 @@ class Small:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def run(self) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "uptake.warehouse.dbt_process", "--no-use-colors", "run"]
-        places = ["--project-dir", self.root, "--target-path", self.target, "--profiles-dir", self.root]
-        return subprocess.run(
-            [str(part) for part in (*command, *places)],
-            cwd=self.root,
-            env=os.environ | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def run(self) -> int:
+        """The exit code. What was said is then in the file `said`."""
+        process, heard = forked(run, self.root, self.target)
+        code: int = heard.recv()
+        process.join()
+        return code
+
+    def said(self) -> str:
+        return (self.root / "said").read_text()
 
     def results(self) -> list[str]:
         """Status of each node; the file is then gone."""
@@ -55,24 +57,33 @@ class Small:
         return path.stat().st_mtime_ns, json.loads(path.read_text())["nodes"]["model.small.one"]["raw_code"]
 
 
+def run(say: Connection, root: Path, target: Path) -> None:
+    """In a process of its own, forked from one that knows dbt already."""
+    from uptake.warehouse import dbt_process
+
+    os.chdir(root)
+    with (root / "said").open("wb") as said:
+        os.dup2(said.fileno(), 1)
+    places = ["--project-dir", root, "--target-path", target, "--profiles-dir", root]
+    say.send(dbt_process.main(["--no-use-colors", "run", *map(str, places)]))
+
+
 @pytest.fixture
 def small(tmp_path: Path) -> Small:
     return Small(tmp_path / "small")
 
 
 def test_the_manifest_is_written_where_it_is_not_of_the_project(small: Small) -> None:
-    first = small.run()
-    assert first.returncode == 0, first.stdout
+    assert small.run() == 0, small.said()
     assert small.results() == ["success"]
     written = small.manifest()
 
-    assert small.run().returncode == 0
+    assert small.run() == 0
     assert small.results() == ["success"], "what a run found is always written"
     assert small.manifest() == written
 
     small.write("models/one.sql", "select missing as a\n")
-    failed = small.run()
-    assert failed.returncode == 1 and "missing" in failed.stdout
+    assert small.run() == 1 and "missing" in small.said()
     assert small.results() == ["error"]
     assert small.manifest()[1] == "select missing as a"
 
@@ -80,13 +91,27 @@ def test_the_manifest_is_written_where_it_is_not_of_the_project(small: Small) ->
     (small.target / "manifest.of").unlink()
     (small.target / "manifest.json").write_text("{")
     small.write("models/one.sql", FILES["models/one.sql"])
-    assert small.run().returncode == 0
+    assert small.run() == 0
     assert small.manifest()[1] == written[1]
 
     small.write("models/one.sql", "{{ ref('nobody') }}")
-    unread = small.run()
-    assert unread.returncode == 2 and "nobody" in unread.stdout
+    assert small.run() == 2 and "nobody" in small.said()
     assert small.manifest()[1] == written[1] and not (small.target / "manifest.of").exists()
+
+
+def test_a_project_is_its_files_and_not_what_dbt_made_of_them(tmp_path: Path) -> None:
+    small = Small(tmp_path)
+    digest = dbt_project.project_digest(tmp_path)
+    small.write("target/compiled/one.sql", "select 1 as a\n")
+    small.write("logs/dbt.yml", "")
+    small.write(".user.yml", "id: 1\n")
+    assert dbt_project.project_digest(tmp_path) == digest
+    deciding = dbt_project.project_digest(tmp_path, dbt_project.DECIDING)
+    small.write("models/one.yml", "models: []\n")
+    assert dbt_project.project_digest(tmp_path) != digest
+    assert dbt_project.project_digest(tmp_path, dbt_project.DECIDING) == deciding
+    small.write("profiles.yml", "")
+    assert dbt_project.project_digest(tmp_path, dbt_project.DECIDING) != deciding
 
 
 THRIFT = """

@@ -13,7 +13,7 @@ from uptake.errors import PermanentError
 PROJECT_VARIABLE = "UPTAKE_DBT_PROJECT"
 DECIDING = (".sql", ".csv")  # files that decide what a build makes; the others describe it
 _SETTINGS = ("dbt_project.yml", "profiles.yml")
-_MADE_BY_DBT = ("target", "logs", "dbt_packages")  # where dbt was run by hand
+_MADE_BY_DBT = ("target", "logs", "dbt_packages", ".user.yml")  # where dbt was run by hand
 
 
 @cache
