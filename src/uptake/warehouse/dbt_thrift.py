@@ -1,4 +1,4 @@
-"""What dbt does for nobody, or again and again: not done, or done once. It is a third of a build's seconds.
+"""What dbt does for nobody, or again and again: not done, or done once. It is a fifth of a build's CPU.
 
 Events: dbt tells of everything it does by events, and makes a protocol-buffer message of each, field by field in
 Python, before it asks whether anybody wants it; nearly all are SQL statements at debug level. Here an event keeps what
