@@ -12,14 +12,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import small_dbt
 from dbt.adapters.duckdb import DuckDBCredentials
 from dbt.cli.main import dbtRunner
 from dbt.contracts.project import Configuration, PackageConfig, ProfileConfig, Project, ProjectFlags
 from dbt.contracts.selection import SelectorFile
 
-FILES = {
-    "dbt_project.yml": "name: small\nprofile: small\nmodel-paths: [models]\n",
-    "profiles.yml": 'small: {target: one, outputs: {one: {type: duckdb, path: ":memory:"}}}\n',
+MODELS = {
     "models/one.sql": "{{ config(materialized='table') }}\nselect a from {{ source('s', 't') }}\n",
     "models/one.yml": """
 sources: [{name: s, tables: [{name: t, columns: [{name: a}]}]}]
@@ -36,10 +35,7 @@ for settings in (Configuration, DuckDBCredentials, PackageConfig, ProfileConfig,
     settings.json_schema()
 
 with tempfile.TemporaryDirectory() as folder:
-    for name, text in FILES.items():
-        path = Path(folder) / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
+    small_dbt.write(Path(folder), small_dbt.SETTINGS | MODELS)
     for _ in range(2):
         parsed = dbtRunner().invoke(
             ["--quiet", "--no-static-parser", "parse", "--project-dir", folder, "--profiles-dir", folder]

@@ -10,15 +10,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+import small_dbt
 from ready import forked
 
 from uptake.warehouse import dbt_project
 
-FILES = {
-    "dbt_project.yml": "name: small\nprofile: small\nmodel-paths: [models]\n",
-    "profiles.yml": 'small: {target: one, outputs: {one: {type: duckdb, path: ":memory:"}}}\n',
-    "models/one.sql": "{{ config(materialized='table') }}\nselect 1 as a\n",
-}
+ONE = "{{ config(materialized='table') }}\nselect 1 as a\n"
 
 
 class Small:
@@ -27,13 +24,10 @@ class Small:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.target = root / "target"
-        for name, text in FILES.items():
-            self.write(name, text)
+        small_dbt.write(root, small_dbt.SETTINGS | {"models/one.sql": ONE})
 
     def write(self, name: str, text: str) -> None:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        small_dbt.write(self.root, {name: text})
 
     def run(self) -> int:
         """The exit code. What was said is then in the file `said`."""
@@ -64,6 +58,7 @@ def run(say: Connection, root: Path, target: Path) -> None:
     os.chdir(root)
     with (root / "said").open("wb") as said:
         os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
     places = ["--project-dir", root, "--target-path", target, "--profiles-dir", root]
     say.send(dbt_process.main(["--no-use-colors", "run", *map(str, places)]))
 
@@ -90,13 +85,19 @@ def test_the_manifest_is_written_where_it_is_not_of_the_project(small: Small) ->
     # A manifest of which nobody knows what it is of, as after a kill in the midst of its writing.
     (small.target / "manifest.of").unlink()
     (small.target / "manifest.json").write_text("{")
-    small.write("models/one.sql", FILES["models/one.sql"])
+    small.write("models/one.sql", ONE)
     assert small.run() == 0
     assert small.manifest()[1] == written[1]
 
     small.write("models/one.sql", "{{ ref('nobody') }}")
     assert small.run() == 2 and "nobody" in small.said()
     assert small.manifest()[1] == written[1] and not (small.target / "manifest.of").exists()
+
+
+def test_a_setting_that_dbt_does_not_take_is_told(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBT_LOG_FORMAT", "rhyme")
+    assert small.run() == 2
+    assert "rhyme" in small.said()
 
 
 def test_a_project_is_its_files_and_not_what_dbt_made_of_them(tmp_path: Path) -> None:
@@ -118,7 +119,6 @@ THRIFT = """
 from dbt.adapters.events.types import SQLQuery
 from dbt.context.macros import MacroNamespace
 from dbt_common.events.functions import fire_event
-from dbt_common.events import types_pb2
 from dbt_common.events.base_types import EventLevel
 from dbt_common.events.event_manager_client import add_callback_to_manager
 from dbt_common.events.types import Formatting, Note

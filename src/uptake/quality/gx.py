@@ -117,7 +117,7 @@ def _validation(
     each down several times before it has run."""
     batch = source.get_asset(suite.name).get_batch_definition(WHOLE).get_batch()
     validation = batch.validate(
-        gx.ExpectationSuite(name=suite.name, expectations=list(suite.expectations)),
+        _expected(suite),
         # No values: a page of the static site must not repeat what a check exists to keep out of sight.
         result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
     )
@@ -126,10 +126,14 @@ def _validation(
     return ValidationResultIdentifier(name, run_id, validation.batch_id), validation
 
 
+def _expected(suite: Suite) -> gx.ExpectationSuite:
+    return gx.ExpectationSuite(name=suite.name, expectations=list(suite.expectations))
+
+
 def _keep(context: EphemeralDataContext, suites: Sequence[Suite], outcome: Outcome) -> None:
     """What was asked and what was found, where pages are made from and looked up later."""
     for suite in suites:
-        context.suites.add(gx.ExpectationSuite(name=suite.name, expectations=list(suite.expectations)))
+        context.suites.add(_expected(suite))
     for identifier, validation in outcome.items():
         context.validation_results_store.store_validation_results(validation, identifier)
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from dbt.artifacts.schemas.run import RunExecutionResult
+from dbt.cli.exceptions import DbtUsageException
 from dbt.cli.main import dbtRunner
 from dbt.version import __version__ as dbt_version
 
@@ -41,6 +42,8 @@ def main(arguments: list[str]) -> int:
             done.result.write(str(target / RESULTS))
         else:
             manifest_of.write_text(now)
+    if isinstance(done.exception, DbtUsageException):  # the one kind of error that dbt leaves to its caller to tell
+        print(done.exception, file=sys.stderr)
     if done.success:
         return 0
     return 1 if done.exception is None else 2
